@@ -1,0 +1,87 @@
+"""
+Configuration of the documentation.
+"""
+
+import os
+import warnings
+from datetime import UTC, datetime
+
+from matplotlib import MatplotlibDeprecationWarning
+from packaging.version import Version
+from sphinx_astropy.conf.v3 import *
+
+from astropy.utils.exceptions import AstropyDeprecationWarning
+
+from sunpy.util.exceptions import SunpyDeprecationWarning, SunpyPendingDeprecationWarning
+
+from sunpy_superres import __version__
+
+# The documentation shows nothing that is about to go.
+for category in (
+    AstropyDeprecationWarning,
+    MatplotlibDeprecationWarning,
+    SunpyDeprecationWarning,
+    SunpyPendingDeprecationWarning,
+):
+    warnings.filterwarnings("error", category=category)
+
+# -- Project ---------------------------------------------------------------------------------------------------------
+
+project = "sunpy_superres"
+author = "The sunpy_superres developers"
+copyright = f"{datetime.now(tz=UTC).year}, {author}"
+release = __version__
+version = Version(release.replace("+unknown", "")).public
+is_development = Version(version).is_devrelease
+
+# -- Sphinx ----------------------------------------------------------------------------------------------------------
+
+extensions += [
+    "sphinx_automodapi.automodapi",
+    "sphinx_automodapi.smart_resolver",
+    "sphinx_changelog",
+    "sphinx_click",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+]
+extensions = list(dict.fromkeys(extensions))
+exclude_patterns += ["**.ipynb_checkpoints"]
+maximum_signature_line_length = 80
+numpydoc_xref_param_type = False
+
+# Inventories of other projects are fetched where there is a network: on Read the Docs, or with "-t online".
+if not (os.environ.get("READTHEDOCS") or tags.has("online")):
+    intersphinx_mapping = {}
+else:
+    for name in ("pythonloc", "h5py"):
+        intersphinx_mapping.pop(name, None)
+    intersphinx_mapping |= {
+        "ndcube": ("https://docs.sunpy.org/projects/ndcube/en/stable/", None),
+        "sunpy": ("https://docs.sunpy.org/en/stable/", None),
+        "torch": ("https://pytorch.org/docs/stable/", None),
+    }
+
+# -- HTML ------------------------------------------------------------------------------------------------------------
+
+html_theme = "sunpy"
+html_title = f"{project} {version}"
+html_theme_options = {"navbar_end": ["theme-switcher", "navbar-icon-links"]}
+html_show_sourcelink = True
+
+# -- Gallery ---------------------------------------------------------------------------------------------------------
+
+sphinx_gallery_conf = {
+    "abort_on_example_error": False,
+    "backreferences_dir": "generated/modules",
+    "default_thumb_file": None,
+    "doc_module": ("sunpy_superres",),
+    "examples_dirs": "../examples",
+    # An example whose name begins with "skip_" is shown, and not run.
+    "filename_pattern": r"^((?!skip_).)*$",
+    "gallery_dirs": "generated/gallery",
+    "matplotlib_animations": False,
+    "only_warn_on_example_error": True,
+    "reference_url": {"sunpy_superres": None},
+    "write_computation_times": False,
+}

@@ -1,0 +1,91 @@
+"""
+What the header of a result says about how it was made.
+"""
+
+from dataclasses import dataclass, fields
+
+from sunpy_superres._header import add_history, package_version, set_key
+
+__all__ = ["Provenance", "write_provenance"]
+
+_KEYS = {
+    "method": ("SRMETHOD", "super-resolution method"),
+    "factor": ("SRFACTOR", "enlargement"),
+    "n_samples": ("SRNSAMP", "samples drawn"),
+    "seed": ("SRSEED", "seed of the samples"),
+    "steps": ("SRSTEPS", "steps of the sampler"),
+    "model": ("SRMODEL", "weights"),
+    "sha256": ("SRSHA256", "SHA-256 of the weights, first 16 digits"),
+    "instrument": ("SRINSTR", "instrument the input was taken for"),
+    "precision": ("SRPREC", "number type of the network"),
+}
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """
+    What is needed to make a result again; written to the header of the output.
+
+    Parameters
+    ----------
+    method : `str`
+        Name of the method (``SRMETHOD``).
+    factor : `int`
+        Enlargement (``SRFACTOR``).
+    n_samples : `int`
+        Number of samples (``SRNSAMP``).
+    seed : `int`, optional
+        Seed of the samples (``SRSEED``).
+    steps : `int`, optional
+        Steps of the sampler (``SRSTEPS``).
+    model : `str`, optional
+        Name of the weights, ``repository@revision`` (``SRMODEL``).
+    sha256 : `str`, optional
+        Hash of the weights (``SRSHA256``, its first 16 digits).
+    instrument : `str`, optional
+        Instrument that the input was taken for (``SRINSTR``).
+    precision : `str`, optional
+        Number type of the network, ``"float32"`` or ``"bfloat16"`` (``SRPREC``).
+    """
+
+    method: str
+    factor: int
+    n_samples: int
+    seed: int | None = None
+    steps: int | None = None
+    model: str | None = None
+    sha256: str | None = None
+    instrument: str | None = None
+    precision: str | None = None
+
+    def stated(self):
+        """
+        The fields that are known.
+
+        Returns
+        -------
+        `dict`
+        """
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        if self.sha256 is not None:
+            values["sha256"] = self.sha256[:16]
+        return {name: value for name, value in values.items() if value is not None}
+
+
+def write_provenance(meta, provenance):
+    """
+    Write the keys, and a line of HISTORY.
+
+    Parameters
+    ----------
+    meta : `~sunpy.util.MetaDict`
+        Changed in place.
+    provenance : `Provenance`
+    """
+    stated = provenance.stated()
+    for name, (key, comment) in _KEYS.items():
+        if name in stated:
+            set_key(meta, key, stated[name], comment)
+    set_key(meta, "SRVERS", package_version(), "version of sunpy_superres")
+    parameters = ", ".join(f"{name}={value}" for name, value in stated.items())
+    add_history(meta, f"sunpy_superres {package_version()}: superresolve({parameters})")

@@ -1,0 +1,25 @@
+"""
+Measuring a method on magnetograms whose truth is known: the commands behind every number the package quotes.
+
+* `degraded_hmi`: HMI magnetograms brought to MDI by the forward operator; the truth is exact.
+* `real_pairs`: MDI and HMI magnetograms of the same moment; the input is real.
+
+Both return plain dictionaries, which `write_json` keeps and `table` compares with the targets.
+"""
+
+from sunpy_superres.benchmark.degraded import degraded_hmi, run_degraded, score_ensemble
+from sunpy_superres.benchmark.pairs import real_pairs, run_pairs
+from sunpy_superres.benchmark.report import TARGETS, Target, read_json, table, write_json
+
+__all__ = [
+    "TARGETS",
+    "Target",
+    "degraded_hmi",
+    "read_json",
+    "real_pairs",
+    "run_degraded",
+    "run_pairs",
+    "score_ensemble",
+    "table",
+    "write_json",
+]

@@ -1,0 +1,123 @@
+"""
+What the protocols share: reading an image, making a Map of an array, running a method on it.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from astropy.io import fits
+
+import sunpy_superres
+from sunpy_superres.instruments import HMI_SCALE
+
+__all__ = [
+    "FACTOR",
+    "about",
+    "check_complete",
+    "check_writable",
+    "crop",
+    "crop_edge",
+    "input_map",
+    "progress_bar",
+    "read_image",
+]
+
+#: Pixels of the truth per pixel of the input.
+FACTOR = 4
+
+_PROVENANCE = ("srmethod", "srfactor", "srseed", "srsteps", "srmodel", "srsha256", "srprec", "srvers")
+
+
+def read_image(path):
+    """
+    Read the first image of a FITS file as float32.
+    """
+    with fits.open(path) as hdus:
+        for hdu in hdus:
+            if hdu.is_image and hdu.header["NAXIS"] == 2:
+                return np.array(hdu.data, dtype=np.float32)
+    msg = f"{path} holds no image with two axes."
+    raise ValueError(msg)
+
+
+def crop(image, multiple):
+    """
+    Cut the far ends off so that both sides are a multiple.
+    """
+    ny, nx = (size // multiple * multiple for size in image.shape)
+    if not ny or not nx:
+        msg = f"An image of shape {image.shape} is too small."
+        raise ValueError(msg)
+    return image[:ny, :nx]
+
+
+def crop_edge(image, edge):
+    """
+    Leave out an edge of the last two axes.
+    """
+    if min(image.shape[-2:]) <= 2 * edge:
+        msg = f"Nothing is left of shape {image.shape} without an edge of {edge} pixels."
+        raise ValueError(msg)
+    return image[..., edge : image.shape[-2] - edge, edge : image.shape[-1] - edge]
+
+
+def input_map(field):
+    """
+    Make a Map of an MDI field on four times the grid of HMI.
+    """
+    from sunpy_superres.maps import from_array  # NOQA: PLC0415
+
+    return from_array(field, scale=FACTOR * HMI_SCALE, instrument="mdi")
+
+
+def check_complete(output, seen, name):
+    """
+    Raise if an output has holes where its input has none: scores ignore NaN, and a failure must not hide there.
+    """
+    valid = np.kron(np.isfinite(seen), np.ones((FACTOR, FACTOR), dtype=bool))
+    if output.shape[-2:] != valid.shape:
+        msg = f"{name} returned shape {output.shape} for an input of shape {seen.shape}, expected {valid.shape}."
+        raise ValueError(msg)
+    if not np.isfinite(output[..., valid]).all():
+        msg = f"{name} returned values that are not finite where its input is."
+        raise ValueError(msg)
+
+
+def about(protocol, meta, **settings):
+    """
+    What is needed to make the numbers again.
+    """
+    meta = {str(key).lower(): value for key, value in dict(meta or {}).items()}
+    return {
+        "protocol": protocol,
+        "version": sunpy_superres.__version__,
+        **settings,
+        "provenance": {key: meta[key] for key in _PROVENANCE if key in meta},
+    }
+
+
+def progress_bar(items, *, show):
+    """
+    Wrap an iterable in a progress bar, or not.
+    """
+    if not show:
+        return items
+    from tqdm.auto import tqdm  # NOQA: PLC0415
+
+    return tqdm(items, unit="image")
+
+
+def check_writable(path):
+    """
+    Return a path to be written to, or raise `FileNotFoundError` if its folder does not exist: before hours of work.
+
+    `None` is returned as it is.
+    """
+    if path is None:
+        return None
+    path = Path(path)
+    if not path.parent.is_dir():
+        msg = f"The folder {path.parent} does not exist."
+        raise FileNotFoundError(msg)
+    return path

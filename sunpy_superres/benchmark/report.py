@@ -1,0 +1,208 @@
+"""
+Keeping the results, and holding them against the targets.
+"""
+
+import json
+import math
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from sunpy_superres.benchmark._scene import check_writable
+
+__all__ = ["TARGETS", "Target", "read_json", "table", "write_json"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """
+    One figure, and between which bounds it must and should lie.
+
+    Parameters
+    ----------
+    name : `str`
+        Name of the figure in the results.
+    title : `str`
+        What it is, for people.
+    must, aim : `tuple` of `float`, optional
+        Smallest and largest value allowed, and wished for; `None` where there is no such demand.
+        An infinite bound means that one side is free.
+    digits : `int`, optional
+        Digits after the point. Defaults to 3.
+    """
+
+    name: str
+    title: str
+    must: tuple | None = None
+    aim: tuple | None = None
+    digits: int = 3
+
+    def verdict(self, value):
+        """
+        Return ``"aim"``, ``"must"``, ``"missed"`` or, without any demand or value, an empty string.
+        """
+        if value is None or (self.must is None and self.aim is None):
+            return ""
+        for word, bounds in (("aim", self.aim), ("must", self.must)):
+            if bounds is not None and bounds[0] <= value <= bounds[1]:
+                return word
+        return "missed"
+
+
+def _at_most(value):
+    return -math.inf, value
+
+
+def _at_least(value):
+    return value, math.inf
+
+
+#: The figures of the table, in its order. Those of speed, memory and tiling are measured elsewhere.
+TARGETS = (
+    Target("rmse_ratio", "RMSE of the ensemble mean / calibrated bicubic", _at_most(0.75), _at_most(0.65)),
+    Target("gradient_ratio", "Sobel gradient error / calibrated bicubic", _at_most(0.80), _at_most(0.65)),
+    Target("crps_ratio", "fair CRPS / MAE of the ensemble mean", _at_most(0.80), _at_most(0.70)),
+    Target("spread_skill", "spread-skill ratio", (0.85, 1.15), (0.95, 1.05)),
+    Target("coverage", "coverage between smallest and largest member"),
+    Target("nominal_coverage", "the same, if calibrated"),
+    Target("power_8", 'power of one sample / truth at 8"', (0.7, 1.4), (0.9, 1.1)),
+    Target("power_4", 'power of one sample / truth at 4"', (0.7, 1.4), (0.9, 1.1)),
+    Target("power_2", 'power of one sample / truth at 2"', (0.7, 1.4), (0.9, 1.1)),
+    Target("flux_ratio", "total unsigned flux of one sample / truth", (0.9, 1.1), (0.97, 1.03)),
+    Target("autoencoder_rmse", "autoencoder round trip, RMSE [G]", _at_most(5), _at_most(2), 2),
+    Target("full_disk_minutes", "full disk 1024 x 1024, time [min]", _at_most(15), _at_most(3), 1),
+    Target("full_disk_gigabytes", "full disk 1024 x 1024, memory [GB]", _at_most(4), _at_most(2), 1),
+    Target("pair_correlation_gain", "real pairs: gain in correlation, worst", _at_least(0.005), _at_least(0.02), 4),
+    Target("pair_rmse_ratio", "real pairs: RMSE / calibrated bicubic, worst", _at_most(0.92), _at_most(0.80)),
+    Target("tile_difference", "tiled against not tiled, float32 [G]", _at_most(1e-4), None, 6),
+)
+
+
+def table(*results, style="markdown", targets=TARGETS):
+    """
+    Write figures and targets as a table.
+
+    Parameters
+    ----------
+    *results : `dict`
+        Results with their ``"figures"``, a dictionary from name to value; where two have the same name, the last
+        counts.
+    style : `str`, optional
+        ``"markdown"`` or ``"plain"``. Defaults to ``"markdown"``.
+    targets : iterable of `Target`, optional
+        The rows. Defaults to all `TARGETS`; a figure that was not measured shows a dash.
+
+    Returns
+    -------
+    `str`
+        One line per figure: its value, what it must and should be, and which of the two is reached
+        ("aim", "must" or "missed").
+
+    Raises
+    ------
+    ValueError
+        If the style is not known.
+
+    Examples
+    --------
+    >>> from sunpy_superres.benchmark import TARGETS, table
+    >>> print(table({"figures": {"rmse_ratio": 0.7}}, style="plain", targets=TARGETS[:1]))
+    figure                                          measured  must      aim       reached
+    RMSE of the ensemble mean / calibrated bicubic  0.700     <= 0.75   <= 0.65   must
+    """
+    if style not in ("markdown", "plain"):
+        msg = f"Unknown style {style!r}; known are markdown, plain."
+        raise ValueError(msg)
+    figures = {}
+    for result in results:
+        figures.update(result["figures"])
+    rows = [("figure", "measured", "must", "aim", "reached")]
+    for target in targets:
+        value = figures.get(target.name)
+        shown = "-" if value is None else f"{value:.{target.digits}f}"
+        rows.append((target.title, shown, _bounds(target.must), _bounds(target.aim), target.verdict(value)))
+    if style == "markdown":
+        lines = ["| " + " | ".join(row) + " |" for row in rows]
+        return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
+    widths = [max(8, *(len(row[i]) for row in rows)) + 2 for i in range(len(rows[0]))]
+    return "\n".join("".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def write_json(results, path):
+    """
+    Write results to a file, all of it or nothing.
+
+    Parameters
+    ----------
+    results : `dict`
+        Dictionaries, lists, strings and numbers. What is not a finite number becomes ``null``.
+    path : path-like
+        The file; it is replaced if it exists. Its folder must exist.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder does not exist.
+
+    Examples
+    --------
+    >>> from sunpy_superres.benchmark import read_json, write_json
+    >>> write_json({"figures": {"rmse_ratio": 0.7}}, "results.json")  # doctest: +SKIP
+    >>> read_json("results.json")  # doctest: +SKIP
+    {'figures': {'rmse_ratio': 0.7}}
+    """
+    path = check_writable(path)
+    text = json.dumps(_plain(results), indent=2, allow_nan=False) + "\n"
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_json(path):
+    """
+    Read results that `write_json` wrote.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    `dict`
+        The results; ``null`` has become `None`.
+
+    Examples
+    --------
+    >>> from sunpy_superres.benchmark import read_json, table
+    >>> print(table(read_json("degraded.json"), read_json("pairs.json")))  # doctest: +SKIP
+    """
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def _bounds(bounds):
+    if bounds is None:
+        return ""
+    low, high = bounds
+    if low == -math.inf:
+        return f"<= {high:g}"
+    if high == math.inf:
+        return f">= {low:g}"
+    return f"{low:g} to {high:g}"
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (str, bool)) or value is None:
+        return value
+    # NumPy's numbers among them.
+    value = value.item() if hasattr(value, "item") else value
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, (bool, int, float)) else str(value)

@@ -1,0 +1,100 @@
+"""
+From an observation and a model to an ensemble: its moments in constant memory, or its members.
+"""
+
+from collections import namedtuple
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from sunpy_superres.inference.engine import Engine
+
+__all__ = ["Ensemble", "draw", "moments"]
+
+#: Mean and standard deviation (`None` for fewer than two samples), arrays (y, x) in HMI gauss.
+Ensemble = namedtuple("Ensemble", ["mean", "std"])
+
+
+def _padded(array, cell, mode):
+    """
+    Array as a tensor (1, 1, y, x), continued to whole cells.
+    """
+    rows, columns = array.shape
+    pad = ((0, -rows % cell), (0, -columns % cell))
+    return torch.from_numpy(np.ascontiguousarray(np.pad(array, pad, mode=mode)))[None, None]
+
+
+@torch.inference_mode()
+def draw(model, observation, samples, *, seed, steps=None, device, tile_size=None, progress=False):
+    """
+    Draw samples of an observation one after the other.
+
+    Parameters
+    ----------
+    model : `~sunpy_superres.models.SuperResolver`
+        The model, on the device.
+    observation : `~sunpy_superres.observations.Observation`
+        What was observed.
+    samples : sequence of `int`
+        Numbers of the samples.
+    seed : `int`
+        Seed of the ensemble.
+    steps : `int`, optional
+        Steps of the sampler; the model's own unless told.
+    device : `torch.device`
+        Where the model is.
+    tile_size : `int`, optional
+        See `~sunpy_superres.inference.engine.Engine`.
+    progress : `bool`, optional
+        Show a progress bar.
+
+    Yields
+    ------
+    `numpy.ndarray`
+        Shape (factor * y, factor * x), float32, HMI gauss.
+    """
+    engine = Engine(device, model.cell, tile_size)
+    field = _padded(observation.calibrated, model.cell, "edge")
+    radius = _padded(np.clip(observation.radius, 0, 1), model.cell, "edge")
+    valid = _padded(observation.valid.astype(np.float32), model.cell, "constant")
+    active = F.max_pool2d(valid, model.cell)[0, 0] > 0
+    rows, columns = (n * model.factor for n in observation.field.shape)
+    with tqdm(total=len(samples), unit="sample", disable=not progress) as bar:
+        for fine in model.draw(
+            field.to(device), radius.to(device), active, samples, seed=seed, steps=steps, engine=engine
+        ):
+            yield fine[:rows, :columns].numpy()
+            bar.update()
+
+
+def moments(members):
+    """
+    Mean and standard deviation of samples that come one at a time (Welford's recurrence).
+
+    Parameters
+    ----------
+    members : iterable of `numpy.ndarray`
+        The samples; none is kept.
+
+    Returns
+    -------
+    `Ensemble`
+        The standard deviation is that of the sample (divided by n - 1).
+    """
+    mean = spread = None
+    count = 0
+    for member in members:
+        count += 1
+        if mean is None:
+            mean, spread = member.astype(np.float32, copy=True), np.zeros_like(member, dtype=np.float32)
+            continue
+        change = member - mean
+        mean += change / np.float32(count)
+        change *= member - mean
+        spread += change
+    if count < 2:
+        return Ensemble(mean, None)
+    spread /= np.float32(count - 1)
+    return Ensemble(mean, np.sqrt(spread, out=spread))

@@ -1,0 +1,38 @@
+"""
+Scores of a super-resolved magnetogram against the truth: plain numpy functions, no files, no Maps.
+
+Everywhere the prediction and the truth are arrays of the same shape on the same grid, in gauss, and a pixel counts
+only where it is finite in all of them: set to NaN what should not be scored.
+A single number never ranks methods, so quote pixel, physics, spectral and ensemble scores together.
+"""
+
+from sunpy_superres.metrics.ensemble import (
+    coverage,
+    fair_crps,
+    nominal_coverage,
+    rank_histogram,
+    spread_skill_ratio,
+)
+from sunpy_superres.metrics.physics import gradient_error, unsigned_flux
+from sunpy_superres.metrics.pixel import bias, mae, pcc, psnr, rmse, slope
+from sunpy_superres.metrics.spectrum import frc, power_ratio, power_spectrum, resolution
+
+__all__ = [
+    "bias",
+    "coverage",
+    "fair_crps",
+    "frc",
+    "gradient_error",
+    "mae",
+    "nominal_coverage",
+    "pcc",
+    "power_ratio",
+    "power_spectrum",
+    "psnr",
+    "rank_histogram",
+    "resolution",
+    "rmse",
+    "slope",
+    "spread_skill_ratio",
+    "unsigned_flux",
+]

@@ -1,0 +1,40 @@
+"""
+The networks and the registry of methods; torch only, no map and no file.
+"""
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+from sunpy_superres.models.base import METHODS, SuperResolver, register_method
+
+__all__ = ["METHODS", "SuperResolver", "get_method", "register_method"]
+
+# Every file of this folder may register methods.
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")
+
+
+def get_method(name):
+    """
+    Look a method up by its name.
+
+    Parameters
+    ----------
+    name : `str`
+        For example ``"ldm"``.
+
+    Returns
+    -------
+    `type`
+        A subclass of `SuperResolver`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such method; the message lists those there are.
+    """
+    try:
+        return METHODS[name]
+    except (KeyError, TypeError):
+        msg = f"Unknown method {name!r}; known are {', '.join(sorted(METHODS))}."
+        raise ValueError(msg) from None

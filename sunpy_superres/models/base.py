@@ -1,0 +1,99 @@
+"""
+The contract of every method, and the registry that `sunpy_superres.superresolve` reads.
+
+A method is one file of this folder that registers its class; nothing else needs to know of it.
+"""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import nn
+
+__all__ = ["METHODS", "SuperResolver", "register_method"]
+
+#: Registered classes by method name.
+METHODS = {}
+
+
+def register_method(name):
+    """
+    Class decorator that makes a `SuperResolver` available as ``method=name``.
+    """
+
+    def decorate(cls):
+        if name in METHODS:
+            msg = f"The method {name!r} is registered twice, by {METHODS[name].__name__} and {cls.__name__}."
+            raise ValueError(msg)
+        cls.method = name
+        METHODS[name] = cls
+        return cls
+
+    return decorate
+
+
+class SuperResolver(nn.Module, ABC):
+    """
+    A network, or several, that turn a calibrated low-resolution field into samples of the fine one.
+
+    Subclasses set the attributes and define `draw`; their constructor takes plain numbers only, the ones
+    that ``config.json`` holds beside the weights.
+    """
+
+    #: Name in the registry; set by `register_method`.
+    method = None
+    #: Whether samples differ from each other.
+    stochastic = True
+    #: Whether there are weights to load.
+    trained = True
+    #: Up-sampling factor.
+    factor = 4
+    #: Low-resolution pixels of the coarsest grid's cell; maps are padded to whole cells.
+    cell = 1
+    #: Number of sampler steps unless told, or None where there is no sampler.
+    steps = None
+
+    def lower(self, dtype):
+        """
+        Compute in a lower precision where it loses nothing; by default nowhere.
+
+        Parameters
+        ----------
+        dtype : `torch.dtype`
+            The precision.
+        """
+
+    @abstractmethod
+    def draw(self, field, radius, active, samples, *, seed, steps, engine):
+        """
+        Draw samples, one after the other.
+
+        Parameters
+        ----------
+        field, radius : `torch.Tensor`
+            Calibrated field in HMI gauss and distance from disk center in solar radii, shape (1, 1, y, x),
+            y and x multiples of `cell`.
+        active : `torch.Tensor`
+            Boolean, shape (y / cell, x / cell): cells that hold any valid pixel.
+        samples : iterable of `int`
+            Numbers of the samples wanted; sample k is the same whatever else is drawn.
+        seed : `int`
+            Seed of the ensemble.
+        steps : `int` or None
+            Steps of the sampler.
+        engine : `sunpy_superres.inference.Engine`
+            Where and in which pieces to compute.
+
+        Yields
+        ------
+        `torch.Tensor`
+            Shape (factor * y, factor * x), float32, HMI gauss, on the CPU.
+        """
+
+    @staticmethod
+    def noise(shape, seed, sample):
+        """
+        Standard normal noise of one sample for the whole field, the same on every device.
+        """
+        # Two 31-bit words spread over the 64 bits that the generator takes.
+        state = (int(seed) * 0x9E3779B97F4A7C15 + int(sample) * 0xD1B54A32D192ED03) % 2**63
+        return torch.randn(shape, generator=torch.Generator().manual_seed(state))

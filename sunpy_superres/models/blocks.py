@@ -1,0 +1,91 @@
+"""
+The building block that every network of the package shares.
+
+No normalization over space and no attention: what a network computes at a pixel depends on a bounded
+neighborhood alone, so that cutting a map into tiles does not change the result.
+"""
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+__all__ = ["ResidualBlock", "TimeEmbedding", "compress"]
+
+
+def compress(field, knee=20.0):
+    """
+    Compress a magnetic field to order one, keeping its sign: ``asinh(field / knee) / 5``.
+
+    A magnetogram spans gauss in the quiet Sun and kilogauss in spots; a network sees both at once this way.
+
+    Parameters
+    ----------
+    field : `torch.Tensor`
+        In gauss.
+    knee : `float`, optional
+        Field, in gauss, where the response turns from linear to logarithmic.
+
+    Returns
+    -------
+    `torch.Tensor`
+    """
+    return torch.asinh(field / knee) / 5.0
+
+
+class ResidualBlock(nn.Module):
+    """
+    Two 3x3 convolutions around a SiLU, added to the input; modulated by the time where one is given.
+
+    The second convolution starts at zero, so that a deep stack begins as the identity.
+
+    Parameters
+    ----------
+    channels : `int`
+        Number of channels in and out.
+    time_channels : `int`, optional
+        Size of the time embedding, or 0 for a block without one.
+    """
+
+    #: Reach of the block in pixels on each side.
+    reach = 2
+
+    def __init__(self, channels, time_channels=0):
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
+        self.film = nn.Linear(time_channels, 2 * channels) if time_channels else None
+        if self.film is not None:
+            nn.init.zeros_(self.film.weight)
+            nn.init.zeros_(self.film.bias)
+
+    def forward(self, x, time=None):
+        y = self.first(x)
+        if self.film is not None:
+            scale, shift = self.film(time)[:, :, None, None].chunk(2, dim=1)
+            y = torch.addcmul(shift, y, 1 + scale)
+        return x + self.second(F.silu(y, inplace=True))
+
+
+class TimeEmbedding(nn.Module):
+    """
+    Sinusoids of the diffusion time, mixed by a small network.
+
+    Parameters
+    ----------
+    channels : `int`
+        Size of the embedding, even.
+    """
+
+    def __init__(self, channels):
+        super().__init__()
+        frequencies = torch.exp(torch.linspace(0.0, math.log(1000.0), channels // 2))
+        self.register_buffer("frequencies", frequencies, persistent=False)
+        self.mix = nn.Sequential(nn.Linear(channels, channels), nn.SiLU(), nn.Linear(channels, channels), nn.SiLU())
+
+    def forward(self, time):
+        angle = time[:, None] * self.frequencies
+        return self.mix(torch.cat([angle.sin(), angle.cos()], dim=1).to(self.mix[0].weight.dtype))

@@ -1,0 +1,179 @@
+"""
+Super-resolution by latent diffusion of the residual (after Ramunno et al. 2025, arXiv:2503.24271).
+
+The field is calibrated and interpolated; a base estimate is encoded; a flow-matching model draws the
+difference between the latents of the truth and of the base, each channel divided by its predicted local
+scale; the sum is decoded. As in the paper the residual is diffused and not the field. Unlike it, the
+base may be a learned mean (``residual="mean"``) instead of the interpolated input (``residual="input"``),
+the autoencoder is made for magnetograms, and no layer looks further than a declared reach.
+"""
+
+from collections import namedtuple
+from itertools import islice
+
+import torch
+from torch.nn import functional as F
+
+from sunpy_superres.models.autoencoder import Autoencoder
+from sunpy_superres.models.base import SuperResolver, register_method
+from sunpy_superres.models.blocks import compress
+from sunpy_superres.models.diffusion import solve
+from sunpy_superres.models.regression import RegressionNetwork, bicubic
+from sunpy_superres.models.unet import ConditionEncoder, UNet
+
+__all__ = ["LatentDiffusion"]
+
+Description = namedtuple("Description", ["base", "scale", "known"])
+
+
+@register_method("ldm")
+class LatentDiffusion(SuperResolver):
+    """
+    Latent diffusion of the residual between the truth and a base estimate.
+
+    Parameters
+    ----------
+    factor : `int`, optional
+        Up-sampling factor.
+    residual : {"mean", "input"}, optional
+        Base estimate: a learned mean, or the interpolated input as in the paper.
+    latent_channels, latent_factor : `int`, optional
+        Channels of the latents, and fine pixels of a latent pixel along each axis.
+    regression : `tuple` of `int`, optional
+        Width and number of blocks of the network of mean and scale.
+    widths, blocks : `tuple` of `int`, optional
+        See `~sunpy_superres.models.unet.UNet`.
+    condition_blocks : `int`, optional
+        Blocks of the encoder of the condition.
+    steps : `int`, optional
+        Steps of the sampler unless told otherwise; the spread is calibrated for this number.
+    solver : `str`, optional
+        A key of `sunpy_superres.models.diffusion.SOLVERS`.
+    shift : `float`, optional
+        See `sunpy_superres.models.diffusion.time_grid`.
+    spread : `float`, optional
+        Factor on the drawn residual that calibrates the spread for this solver and number of steps.
+    """
+
+    def __init__(
+        self,
+        *,
+        factor=4,
+        residual="mean",
+        latent_channels=40,
+        latent_factor=8,
+        regression=(64, 12),
+        widths=(96, 160),
+        blocks=(2, 2),
+        condition_blocks=2,
+        steps=8,
+        solver="heun",
+        shift=1.0,
+        spread=1.0,
+    ):
+        super().__init__()
+        if residual not in ("mean", "input"):
+            msg = f"residual must be 'mean' or 'input', not {residual!r}."
+            raise ValueError(msg)
+        cells, rest = divmod(latent_factor, factor)
+        if rest:
+            msg = f"latent_factor must be a multiple of factor, not {latent_factor} for {factor}."
+            raise ValueError(msg)
+        self.factor = factor
+        self.residual = residual
+        self.steps, self.solver, self.shift, self.spread = steps, solver, shift, spread
+        self.latent_cells = cells
+        self.cell = cells * UNet.stride
+        self.autoencoder = Autoencoder(latent_channels, latent_factor)
+        self.regression = RegressionNetwork(factor, latent_channels, cells, *regression)
+        # Field twice (linear and compressed), radius, latent of the base, its scale.
+        self.condition = ConditionEncoder(2 * cells**2 + 1 + 2 * latent_channels, widths[0], condition_blocks)
+        self.denoiser = UNet(latent_channels, widths, blocks)
+
+    def estimate(self, field, radius):
+        """
+        Base estimate on the fine grid, and the scale of the latent residual around it.
+
+        Parameters
+        ----------
+        field, radius : `torch.Tensor`
+            Shape (n, 1, y, x).
+
+        Returns
+        -------
+        base : `torch.Tensor`
+            Shape (n, 1, factor * y, factor * x), gauss.
+        log_scale : `torch.Tensor`
+            Shape (n, latent_channels, y / latent_cells, x / latent_cells).
+        """
+        correction, log_scale = self.regression(field, radius)
+        base = bicubic(field, self.factor)
+        return (base + correction if self.residual == "mean" else base), log_scale
+
+    def describe(self, field, radius):
+        """
+        Base estimate, scale of the latent residual around it, and all that the condition is computed from.
+
+        Parameters
+        ----------
+        field, radius : `torch.Tensor`
+            Shape (n, 1, y, x).
+
+        Returns
+        -------
+        `Description`
+        """
+        base, log_scale = self.estimate(field, radius)
+        latent = self.autoencoder.encode(base)
+        coarse = torch.cat([compress(field), field / self.regression.unit], dim=1)
+        known = [
+            F.pixel_unshuffle(coarse, self.latent_cells),
+            F.avg_pool2d(radius, self.latent_cells),
+            compress(latent * self.autoencoder.unit),
+            0.5 * log_scale,
+        ]
+        return Description(base, log_scale.exp(), torch.cat(known, dim=1))
+
+    def _describe_tile(self, field, radius):
+        base, scale, known = self.describe(field, radius)
+        return base, scale, self.condition(known)
+
+    def lower(self, dtype):
+        """
+        Compute in a lower precision, but for the parts whose output is in gauss.
+        """
+        for part in (self.regression.stem, self.regression.blocks, self.regression.scale):
+            part.to(dtype)
+        self.condition.to(dtype)
+        self.denoiser.to(dtype)
+
+    @property
+    def describe_reach(self):
+        """
+        Reach of the description, the condition's encoder included, in low-resolution pixels on each side.
+        """
+        latent_pixels = self.condition.reach + self.autoencoder.reach
+        return self.regression.reach + latent_pixels * self.latent_cells
+
+    def draw(self, field, radius, active, samples, *, seed, steps, engine):
+        tiles = engine.tiles(active)
+        halo = -(-self.describe_reach // self.cell)
+        base, scale, condition = tiles.apply(self._describe_tile, field, radius, halo=halo)
+        # Outside the disk nothing is drawn: the state is zero there, as in training.
+        window = active[None, None].float()
+        window = F.interpolate(window, scale_factor=UNet.stride, mode="nearest").to(scale.device)
+        halo = -(-self.denoiser.reach // UNet.stride)
+
+        def velocity(x, time):
+            times = torch.full((x.shape[0],), float(time), device=x.device)
+            return tiles.apply(lambda a, b: (self.denoiser(a, times, b),), x, condition, halo=halo)[0]
+
+        scale = scale.mul_(self.spread)
+        samples = iter(samples)
+        while batch := list(islice(samples, engine.batch(scale))):
+            noise = torch.cat([self.noise(scale.shape, seed, k) for k in batch]).to(scale.device) * window
+            x = solve(velocity, noise, steps=steps or self.steps, solver=self.solver, shift=self.shift)
+            # The autoencoder is linear: the base plus the decoded residual is the decoded sum of their latents.
+            residual = x.mul_(scale)
+            (fine,) = tiles.apply(lambda a: (self.autoencoder.decode(a),), residual, halo=1)
+            yield from fine.add_(base)[:, 0].cpu()

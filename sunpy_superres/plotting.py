@@ -1,0 +1,124 @@
+"""
+Figures of results, in the projection of the Map.
+"""
+
+import numpy as np
+
+import astropy.units as u
+from astropy.visualization import AsinhStretch, ImageNormalize
+
+__all__ = ["plot_superresolution"]
+
+
+def _norm(limit, stretch=0.1):
+    # Linear near zero, compressed toward kilogauss: network and spots in one picture.
+    return ImageNormalize(vmin=-limit, vmax=limit, stretch=_SymmetricAsinh(stretch), clip=False)
+
+
+class _SymmetricAsinh(AsinhStretch):
+    """
+    Asinh stretch about the middle of the range.
+    """
+
+    def __call__(self, values, clip=True, out=None):  # NOQA: FBT002
+        signed = 2 * np.asarray(values, dtype=float) - 1
+        stretched = np.sign(signed) * super().__call__(np.abs(signed), clip=clip)
+        result = (stretched + 1) / 2
+        if out is None:
+            return result
+        out[:] = result
+        return out
+
+    @property
+    def inverse(self):
+        outer = self
+
+        class _Inverse:
+            def __call__(self, values, clip=True, out=None):  # NOQA: ARG002, FBT002
+                signed = 2 * np.asarray(values, dtype=float) - 1
+                back = np.sign(signed) * AsinhStretch.inverse.fget(outer)(np.abs(signed), clip=False)
+                return (back + 1) / 2
+
+        return _Inverse()
+
+
+def _most_active(smap, size):
+    """
+    Lower left corner of the square of the given side (pixels) with the most unsigned flux.
+    """
+    from scipy.ndimage import uniform_filter  # NOQA: PLC0415
+
+    flux = uniform_filter(np.abs(np.nan_to_num(smap.data)), size, mode="constant")
+    ny, nx = smap.data.shape
+    y, x = np.unravel_index(np.argmax(flux), flux.shape)
+    return int(np.clip(x - size // 2, 0, nx - size)), int(np.clip(y - size // 2, 0, ny - size))
+
+
+def plot_superresolution(smap, fine, *, sample=None, truth=None, zoom=None, figure=None):
+    """
+    Input, result and uncertainty side by side, whole and zoomed.
+
+    Parameters
+    ----------
+    smap : `~sunpy.map.GenericMap`
+        The input.
+    fine : `~sunpy.map.GenericMap`
+        What `sunpy_superres.superresolve` made of it.
+    sample : `~sunpy.map.GenericMap`, optional
+        One draw, on the grid of the result.
+    truth : `~sunpy.map.GenericMap`, optional
+        What HMI saw, on the grid of the result, where it is known.
+    zoom : `int`, optional
+        Side of the zoomed square in pixels of the input; a sixth of the map, at least 48 pixels, unless told.
+        It is put where the unsigned flux is largest.
+    figure : `~matplotlib.figure.Figure`, optional
+        Drawn into; a new one unless given.
+
+    Returns
+    -------
+    `~matplotlib.figure.Figure`
+    """
+    import matplotlib.pyplot as plt  # NOQA: PLC0415
+    from matplotlib.patches import Rectangle  # NOQA: PLC0415
+
+    factor = fine.data.shape[0] / smap.data.shape[0]
+    zoom = min(zoom or max(48, min(smap.data.shape) // 6), *smap.data.shape)
+    left, bottom = _most_active(smap, zoom)
+    panels = [("input", smap, smap.data, 1), ("mean of the ensemble", fine, fine.data, factor)]
+    if sample is not None:
+        panels.append(("one sample", fine, sample.data, factor))
+    if truth is not None:
+        panels.append(("truth", fine, truth.data, factor))
+    inside = fine.data[int(bottom * factor) : int((bottom + zoom) * factor), int(left * factor) : int((left + zoom) * factor)]
+    limit = max(300.0, float(np.nanpercentile(np.abs(inside), 99.8)))
+    spread = None if fine.uncertainty is None else fine.uncertainty.array
+    columns = len(panels) + (spread is not None)
+    if figure is None:
+        figure = plt.figure(figsize=(4.0 * columns, 8.2), layout="constrained")
+    grid = figure.add_gridspec(2, columns)
+    norm = _norm(limit)
+    for column in range(columns):
+        is_spread = column == len(panels)
+        title, where, data, scale = ("uncertainty (1 sigma)", fine, spread, factor) if is_spread else panels[column]
+        look = {"cmap": "inferno", "vmin": 0, "vmax": float(np.nanpercentile(spread, 99.9))} if is_spread else {
+            "cmap": "gray", "norm": norm}
+        for row in range(2):
+            axes = figure.add_subplot(grid[row, column], projection=where)
+            image = axes.imshow(data, origin="lower", interpolation="nearest", **look)
+            lower, upper = (left * scale, bottom * scale), ((left + zoom) * scale, (bottom + zoom) * scale)
+            if row == 0:
+                axes.set_title(title)
+                box = Rectangle((lower[0] - 0.5, lower[1] - 0.5), zoom * scale, zoom * scale, fill=False, color="C1")
+                axes.add_patch(box)
+            else:
+                axes.set_xlim(lower[0] - 0.5, upper[0] - 0.5)
+                axes.set_ylim(lower[1] - 0.5, upper[1] - 0.5)
+            for i, coordinate in enumerate(axes.coords):
+                coordinate.set_ticklabel(size=8)
+                if column or (i == 0 and row == 0):
+                    coordinate.set_axislabel(" ")
+                coordinate.set_ticklabel_visible(not column or i == 0)
+        if column in (len(panels) - 1, columns - 1):
+            bar = figure.colorbar(image, ax=figure.axes[-2:], orientation="horizontal", shrink=0.8, pad=0.02)
+            bar.set_label(f"[{u.G:latex}]" if is_spread else "line-of-sight field [G]")
+    return figure

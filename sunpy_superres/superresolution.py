@@ -1,0 +1,309 @@
+"""
+The main job: a magnetogram in, an HMI-like magnetogram with its uncertainty out.
+"""
+
+from collections import namedtuple
+from functools import partial
+from numbers import Integral
+
+import numpy as np
+
+from sunpy import log
+from sunpy.map import GenericMap, MapSequence
+
+from sunpy_superres import maps, observations
+from sunpy_superres.exceptions import warn_user
+
+__all__ = ["available_methods", "sample_posterior", "superresolve"]
+
+#: Relative difference of plate scale beyond which a map is regridded.
+SCALE_TOLERANCE = 0.05
+_DEFAULT_SAMPLES = 20
+
+# Everything decided before the first sample is drawn; `members` is the iterator over them.
+_Run = namedtuple("_Run", ["smap", "observation", "factor", "provenance", "members"])
+
+
+def available_methods():
+    """
+    Names of the methods that `superresolve` knows.
+
+    Returns
+    -------
+    `tuple` of `str`
+
+    Examples
+    --------
+    >>> import sunpy_superres
+    >>> sunpy_superres.available_methods()
+    ('bicubic', 'ldm')
+    """
+    from sunpy_superres.models import METHODS  # NOQA: PLC0415
+
+    return tuple(sorted(METHODS))
+
+
+def superresolve(
+    map,  # NOQA: A002
+    method="ldm",
+    n_samples=_DEFAULT_SAMPLES,
+    *,
+    model=None,
+    instrument=None,
+    steps=None,
+    seed=None,
+    device=None,
+    tile_size=None,
+    progress=False,
+):
+    """
+    Turn a magnetogram into one as HMI would have taken it, with the uncertainty of what was added.
+
+    The field is brought to HMI gauss and to a four times finer grid. The default method draws an ensemble of
+    fine magnetograms that all agree with the input; their mean is the data of the result, their standard
+    deviation its uncertainty.
+
+    Parameters
+    ----------
+    map : `~sunpy.map.GenericMap`, `~sunpy.map.MapSequence` or a sequence of Maps
+        Line-of-sight magnetograms of SOHO/MDI, or of SDO/HMI rebinned to about 2 arcsec per pixel: full disk or
+        cutout, in any orientation, with NaN where there is no field. Dask arrays are computed. Not modified.
+    method : `str`, optional
+        One of `available_methods`: ``"ldm"`` (latent diffusion of the residual [1]_) or ``"bicubic"``
+        (calibration and interpolation; deterministic).
+    n_samples : `int`, optional
+        Size of the ensemble. With 1 the result is one draw, without uncertainty. A deterministic method has
+        one result whatever is asked for, and no uncertainty. Defaults to 20.
+    model : `str` or path-like, optional
+        Weights: a name of `sunpy_superres.weights.list_models`, or a folder. Defaults to those that fit.
+    instrument : `str`, optional
+        ``"mdi"`` or ``"hmi"``, where the header does not tell or is not to be believed.
+    steps : `int`, optional
+        Steps of the sampler. The spread is calibrated for the default of the model; other values are faster
+        or slower and differ in spread and in power at small scales.
+    seed : `int`, optional
+        Seed of the ensemble, 0 or larger. Without it one is drawn; either way it is in the header. The same
+        seed gives the same numbers on the same machine, whatever the tile size; sample k does not depend on
+        how many samples are drawn.
+    device : `str` or `torch.device`, optional
+        Defaults to a GPU if there is one, else the CPU.
+    tile_size : `int`, optional
+        Side, in pixels of the input, of the tiles that are computed at once. It changes memory and time, not
+        the result.
+    progress : `bool`, optional
+        Show a progress bar.
+
+    Returns
+    -------
+    `~sunpy.map.GenericMap` or `list` of `~sunpy.map.GenericMap`
+        Of the class of the input and with its metadata, four times as many pixels along each axis, float32, in
+        HMI gauss, NaN where the input is not finite. ``uncertainty`` is a
+        `~astropy.nddata.StdDevUncertainty`: the spread of the ensemble, which says how far the fine structure
+        is known; it contains no noise of the output, because the output is what HMI would see. The header
+        holds all that is needed to make the result again. For several maps, a list.
+
+    Raises
+    ------
+    TypeError
+        If the input is not a Map.
+    ValueError
+        If the map is no magnetogram of an accepted instrument, has no usable WCS or no finite pixel, or an
+        option is out of range; the message says what would be right.
+
+    See Also
+    --------
+    sample_posterior : the members of the ensemble
+
+    Notes
+    -----
+    A map whose plate scale differs from that of the model by more than 5 % is regridded first, with a warning.
+
+    References
+    ----------
+    .. [1] Ramunno et al. 2025, A&A 698, A140, `doi:10.1051/0004-6361/202453205
+       <https://doi.org/10.1051/0004-6361/202453205>`__
+
+    Examples
+    --------
+    >>> import sunpy_superres
+    >>> from sunpy_superres.degradation import degrade, synthetic_magnetogram
+    >>> from sunpy_superres.maps import from_array
+    >>> mdi = from_array(degrade(synthetic_magnetogram((64, 64)), seed=0), scale=1.986, instrument="mdi")
+    >>> hmi_like = sunpy_superres.superresolve(mdi, n_samples=2, seed=0)
+    >>> hmi_like.data.shape, hmi_like.uncertainty.array.shape
+    ((64, 64), (64, 64))
+    """
+    options = {"model": model, "instrument": instrument, "steps": steps, "seed": seed, "device": device}
+    options |= {"tile_size": tile_size, "progress": progress}
+    return _each(partial(_superresolve, method=method, n_samples=n_samples, **options), map)
+
+
+def sample_posterior(
+    map,  # NOQA: A002
+    method="ldm",
+    n_samples=_DEFAULT_SAMPLES,
+    *,
+    model=None,
+    instrument=None,
+    steps=None,
+    seed=None,
+    device=None,
+    tile_size=None,
+    progress=False,
+):
+    """
+    Draw fine magnetograms that agree with a coarse one, and keep every one of them.
+
+    Parameters
+    ----------
+    map, method, n_samples, model, instrument, steps, seed, device, tile_size, progress
+        As for `superresolve`.
+
+    Returns
+    -------
+    `~ndcube.NDCube` or `list` of `~ndcube.NDCube`
+        Of shape (sample, y, x), float32, in HMI gauss; the two spatial axes have the WCS of the Map that
+        `superresolve` returns. All members are in memory: 64 MiB each for a full disk.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `superresolve`.
+
+    See Also
+    --------
+    superresolve : their mean and standard deviation, in constant memory
+
+    Examples
+    --------
+    >>> import sunpy_superres
+    >>> from sunpy_superres.degradation import degrade, synthetic_magnetogram
+    >>> from sunpy_superres.maps import from_array
+    >>> mdi = from_array(degrade(synthetic_magnetogram((64, 64)), seed=0), scale=1.986, instrument="mdi")
+    >>> sunpy_superres.sample_posterior(mdi, n_samples=3, seed=0).data.shape
+    (3, 64, 64)
+    """
+    options = {"model": model, "instrument": instrument, "steps": steps, "seed": seed, "device": device}
+    options |= {"tile_size": tile_size, "progress": progress}
+    return _each(partial(_sample_posterior, method=method, n_samples=n_samples, **options), map)
+
+
+def _each(function, given):
+    if isinstance(given, MapSequence):
+        return [function(smap) for smap in given.maps]
+    if isinstance(given, list | tuple):
+        for smap in given:  # before the first hour of work
+            if not isinstance(smap, GenericMap):
+                msg = f"Expected sunpy Maps, got a {type(smap).__module__}.{type(smap).__name__} among them."
+                raise TypeError(msg)
+        return [function(smap) for smap in given]
+    return function(given)
+
+
+def _superresolve(smap, *, n_samples, **options):
+    from sunpy_superres.inference import moments  # NOQA: PLC0415
+
+    run = _prepare(smap, n_samples=n_samples, **options)
+    ensemble = moments(run.members)
+    valid = run.observation.valid
+    return maps.build(run.smap, ensemble.mean, run.factor, valid=valid, std=ensemble.std, provenance=run.provenance)
+
+
+def _sample_posterior(smap, *, n_samples, **options):
+    run = _prepare(smap, n_samples=n_samples, **options)
+    shape = [n * run.factor for n in run.observation.field.shape]
+    members = np.empty((run.provenance.n_samples, *shape), dtype=np.float32)
+    for member, drawn in zip(members, run.members, strict=True):
+        member[:] = drawn
+    outside = ~run.observation.valid.repeat(run.factor, axis=0).repeat(run.factor, axis=1)
+    members[:, outside] = np.nan
+    fine = maps.build(
+        run.smap, members[0], run.factor, valid=run.observation.valid, provenance=run.provenance
+    )
+    return maps.to_ndcube(fine, members)
+
+
+def _whole_number(value, name, least):
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        msg = f"{name} must be a whole number, {least} or larger, not {value!r}."
+        raise ValueError(msg)
+    return int(value)
+
+
+def _prepare(smap, *, method, n_samples, model, instrument, steps, seed, device, tile_size, progress):
+    # torch is loaded only here, when there is something to compute.
+    from sunpy_superres.inference import Engine, choose_device, choose_precision, draw  # NOQA: PLC0415
+    from sunpy_superres.models import get_method  # NOQA: PLC0415
+    from sunpy_superres.weights.loading import load, locate  # NOQA: PLC0415
+
+    kind = get_method(method)
+    n_samples = _whole_number(n_samples, "n_samples", 1)
+    if steps is not None:
+        steps = _whole_number(steps, "steps", 1)
+    seed = int(np.random.SeedSequence().entropy % 2**31) if seed is None else _whole_number(seed, "seed", 0)
+    observation = observations.read(smap, instrument=instrument)
+    device = choose_device(device)
+    Engine(device, kind.cell, tile_size)  # a wrong tile size is told before weights are read
+    if kind.trained:
+        precision = choose_precision(device)
+        weights = locate(model, method, observation.instrument.name)
+        network, sha256 = load(weights, device, precision)
+        smap, observation = _on_scale(smap, observation, weights.scale)
+        name, precision = weights.name, str(precision).removeprefix("torch.")
+    else:
+        if model is not None:
+            msg = f"The method {method!r} has no weights: model={str(model)!r} does not apply to it."
+            raise ValueError(msg)
+        network, name, sha256, precision = kind(), None, None, "float32"
+    if not kind.stochastic:
+        if steps is not None:
+            msg = f"The method {method!r} has no sampler: steps={steps} does not apply to it."
+            raise ValueError(msg)
+        n_samples = _deterministic(method, n_samples)
+        seed = None
+    provenance = maps.Provenance(
+        method=method,
+        factor=network.factor,
+        n_samples=n_samples,
+        seed=seed,
+        steps=steps or network.steps,
+        model=name,
+        sha256=sha256,
+        instrument=observation.instrument.name,
+        precision=precision,
+    )
+    members = draw(
+        network,
+        observation,
+        range(n_samples),
+        seed=seed,
+        steps=steps,
+        device=device,
+        tile_size=tile_size,
+        progress=progress,
+    )
+    return _Run(smap, observation, network.factor, provenance, members)
+
+
+def _on_scale(smap, observation, scale):
+    """
+    Map and observation at the plate scale of a model.
+    """
+    if scale is None or abs(observation.scale / scale - 1) <= SCALE_TOLERANCE:
+        return smap, observation
+    warn_user(
+        f"The map has {observation.scale:.3f} arcsec per pixel and the model takes {scale:.3f}: "
+        "it was regridded first, so the result has another grid than the input times the factor.",
+        stacklevel=5,
+    )
+    smap = maps.regrid(smap, scale)
+    return smap, observations.read(smap, instrument=observation.instrument.name)
+
+
+def _deterministic(method, n_samples):
+    meaning = f"The method {method!r} is deterministic: one result instead of n_samples={n_samples}, no uncertainty."
+    if n_samples == _DEFAULT_SAMPLES:  # perhaps nobody asked for samples
+        log.info(meaning)
+    elif n_samples > 1:
+        warn_user(meaning, stacklevel=5)
+    return 1

@@ -1,0 +1,3 @@
+"""
+Training of the package's models: prepare arrays, fit a recipe, write weights.
+"""

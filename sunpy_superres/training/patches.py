@@ -1,0 +1,255 @@
+"""
+Patches for training: cut, turned and degraded on the device that trains.
+
+Imports neither sunpy nor astropy.
+"""
+
+import json
+from collections import namedtuple
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from sunpy_superres.degradation import blur_and_bin
+from sunpy_superres.instruments import HMI_SCALE, get_instrument
+
+__all__ = ["TENTHS", "Batch", "Jitter", "PatchPool", "Record"]
+
+#: Gauss of one step of the stored integers.
+TENTHS = 0.1
+
+
+@dataclass(frozen=True)
+class Record:
+    """
+    One field of the pool.
+
+    Parameters
+    ----------
+    name, region : `str`
+        File it came from, and the active region (frames of one region are not independent).
+    offset : `int`
+        Place of its first pixel in the array.
+    shape : `tuple` of `int`
+        Shape (y, x).
+    plane : `list` of `float`
+        Distance from disk center in solar radii: value at the middle, slopes per pixel in y and x.
+    """
+
+    name: str
+    region: str
+    offset: int
+    shape: tuple
+    plane: list
+
+    def as_dict(self):
+        """
+        Plain values, for JSON.
+        """
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Jitter:
+    """
+    How the forward operator varies from patch to patch.
+
+    A part of the patches (``core``) has the operator of the instrument with little variation; the others
+    vary widely, and some have no blur and little noise, as HMI rebinned has.
+
+    Parameters
+    ----------
+    instrument : `str`, optional
+        Name of the instrument whose operator is the core.
+    core, sharp : `float`, optional
+        Fraction of the patches near the instrument's operator, and of those that are merely rebinned.
+    fwhm : `tuple` of `float`, optional
+        Widest range of the blur in arcsec.
+    noise : `tuple` of `float`, optional
+        Widest range of the noise in gauss of the instrument, drawn in its logarithm.
+    gain : `float`, optional
+        Standard deviation of the relative error of the calibration.
+    """
+
+    instrument: str = "mdi"
+    core: float = 0.5
+    sharp: float = 0.12
+    fwhm: tuple = (2.0, 4.5)
+    noise: tuple = (3.0, 30.0)
+    gain: float = 0.03
+
+
+#: Pairs: truth (n, 1, f y, f x); field, radius and window (1 on the disk, 0 off it), each (n, 1, y, x).
+Batch = namedtuple("Batch", ["truth", "field", "radius", "window"])
+
+
+class PatchPool:
+    """
+    All fields on one device, and patches drawn from them.
+
+    Parameters
+    ----------
+    folder : path-like
+        Written by `sunpy_superres.training.prepare.prepare`.
+    size : `int`, optional
+        Fine pixels of a patch along each axis.
+    factor : `int`, optional
+        Fine pixels per low-resolution pixel.
+    jitter : `Jitter`, optional
+        Variation of the forward operator.
+    quiet : `float`, optional
+        Weight of a patch whose standard deviation is below 25 G, relative to the others.
+    device : `str` or `torch.device`, optional
+        Where the pixels live.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder was not prepared.
+    """
+
+    #: Low-resolution pixels around a patch that absorb the edges of the blur.
+    margin = 4
+    _stride = 32
+
+    def __init__(self, folder, *, size=256, factor=4, jitter=None, quiet=0.2, device="cpu"):
+        folder = Path(folder)
+        if not (folder / "index.json").exists():
+            msg = f"{folder} holds no prepared data (index.json, pixels.npy)."
+            raise FileNotFoundError(msg)
+        self.factor, self.size = factor, size
+        self.jitter = jitter or Jitter()
+        self.records = [Record(**record) for record in json.loads((folder / "index.json").read_text())]
+        pixels = np.load(folder / "pixels.npy")
+        whole = size + 2 * self.margin * factor
+        # Fields smaller than a patch are mirrored at their edges.
+        fields = []
+        for record in self.records:
+            field = pixels[record.offset : record.offset + int(np.prod(record.shape))].reshape(record.shape)
+            lack = [max(0, whole - n) for n in record.shape]
+            pad = [(n // 2, n - n // 2) for n in lack]
+            fields.append(np.pad(field, pad, mode="symmetric"))
+        self._offsets = torch.from_numpy(np.cumsum([0, *(f.size for f in fields[:-1])])).to(device)
+        self._widths = torch.tensor([f.shape[1] for f in fields], device=device)
+        self._middles = torch.tensor([[(n - 1) / 2 for n in f.shape] for f in fields], device=device)
+        self._planes = torch.tensor([r.plane for r in self.records], device=device)
+        self._pixels = torch.from_numpy(np.concatenate([f.ravel() for f in fields])).to(device)
+        self._whole = whole
+        self._corners, self._weights = self._candidates(fields, quiet, device)
+
+    @property
+    def device(self):
+        """
+        Device of the pixels.
+        """
+        return self._pixels.device
+
+    def _candidates(self, fields, quiet, device):
+        frames = {}
+        for record in self.records:
+            frames[record.region] = frames.get(record.region, 0) + 1
+        corners, weights = [], []
+        for i, (field, record) in enumerate(zip(fields, self.records, strict=True)):
+            tops = range(0, field.shape[0] - self._whole + 1, self._stride)
+            lefts = range(0, field.shape[1] - self._whole + 1, self._stride)
+            for top in tops:
+                for left in lefts:
+                    patch = field[top : top + self._whole : 2, left : left + self._whole : 2]
+                    active = patch.std(dtype=np.float32) * TENTHS > 25
+                    corners.append((i, top, left, field.shape[0] - self._whole, field.shape[1] - self._whole))
+                    # A region seen in many frames counts for less than as many regions.
+                    weights.append((1.0 if active else quiet) / frames[record.region] ** 0.5)
+        return torch.tensor(corners, device=device), torch.tensor(weights, device=device)
+
+    def draw(self, n, generator):
+        """
+        Draw patches.
+
+        Parameters
+        ----------
+        n : `int`
+            Number of patches.
+        generator : `torch.Generator`
+            On the pool's device; its state alone decides what is drawn.
+
+        Returns
+        -------
+        `Batch`
+        """
+        device, whole = self.device, self._whole
+
+        def uniform(*shape):
+            return torch.rand(shape, generator=generator, device=device)
+
+        chosen = torch.multinomial(self._weights, n, replacement=True, generator=generator)
+        image, top, left, below, right = self._corners[chosen].T
+        move = (uniform(2, n) * self._stride).long()
+        top, left = torch.minimum(top + move[0], below), torch.minimum(left + move[1], right)
+        steps = torch.arange(whole, device=device)
+        start = self._offsets[image] + top * self._widths[image] + left
+        index = start[:, None, None] + steps[:, None] * self._widths[image][:, None, None] + steps
+        truth = self._pixels[index].float()[:, None] * TENTHS
+        # Distance from disk center on the low-resolution grid; for some patches one that tells nothing.
+        center = (torch.arange(whole // self.factor, device=device) + 0.5) * self.factor - 0.5
+        plane = self._planes[image]
+        dy = (top[:, None] + center - self._middles[image][:, :1])[:, :, None]
+        dx = (left[:, None] + center - self._middles[image][:, 1:])[:, None, :]
+        radius = plane[:, 0, None, None] + plane[:, 1, None, None] * dy + plane[:, 2, None, None] * dx
+        unknown = uniform(n) < 0.3
+        radius = torch.where(unknown[:, None, None], uniform(n)[:, None, None], radius)[:, None]
+        # The eight symmetries of the square, both polarities, and a little less or more field.
+        flip = uniform(4, n) < 0.5
+        for axis, which in ((-1, flip[0]), (-2, flip[1])):
+            truth = torch.where(which[:, None, None, None], truth.flip(axis), truth)
+            radius = torch.where(which[:, None, None, None], radius.flip(axis), radius)
+        truth = torch.where(flip[2][:, None, None, None], truth.transpose(-1, -2), truth)
+        radius = torch.where(flip[2][:, None, None, None], radius.transpose(-1, -2), radius)
+        sign = torch.where(flip[3], 1.0, -1.0) * (0.85 + 0.3 * uniform(n))
+        truth = truth * sign[:, None, None, None]
+        field = self._degrade(truth, n, uniform, generator)
+        m = self.margin
+        truth = truth[..., m * self.factor : -m * self.factor, m * self.factor : -m * self.factor]
+        field, radius = field[..., m:-m, m:-m], radius[..., m:-m, m:-m]
+        window = self._limb(n, field.shape[-1], uniform)
+        return Batch(truth * F.interpolate(window, scale_factor=self.factor), field * window, radius, window)
+
+    def _degrade(self, truth, n, uniform, generator):
+        other, jitter = get_instrument(self.jitter.instrument), self.jitter
+
+        def normal(*shape):
+            return torch.randn(shape, generator=generator, device=self.device)
+
+        kind = uniform(n)
+        core, sharp = kind < jitter.core, kind > 1 - jitter.sharp
+        low, high = jitter.fwhm
+        fwhm = low + (high - low) * uniform(n)
+        fwhm = torch.where(core, other.psf_fwhm + 0.15 * normal(n), fwhm)
+        fwhm = torch.where(sharp, 1.0 * uniform(n), fwhm)
+        # Hardly any point-spread function is quite round.
+        fwhm = (fwhm[:, None] * (1 + 0.04 * normal(n, 2))).clamp(0, 1.2 * high) / HMI_SCALE
+        offset = uniform(n, 2) - 0.5
+        offset = torch.where((core & (uniform(n) < 0.7))[:, None], torch.zeros_like(offset), offset)
+        seen = blur_and_bin(truth, fwhm, offset, self.factor)
+        log_low, log_high = (float(np.log(v)) for v in jitter.noise)
+        noise = torch.exp(log_low + (log_high - log_low) * uniform(n))
+        noise = torch.where(core, other.noise * (1 + 0.08 * normal(n)), noise)
+        noise = torch.where(sharp, 0.25 * noise, noise).clamp_min(0) * other.to_hmi
+        white = normal(*seen.shape)
+        # Interpolated archives have noise that is correlated from pixel to pixel.
+        smooth = F.avg_pool2d(F.pad(white, (1, 1, 1, 1), mode="reflect"), 3, stride=1) * 3
+        mixed = torch.where(((~core) & (uniform(n) < 0.3))[:, None, None, None], smooth, white)
+        gain = 1 + torch.where(sharp, 0.3, 1.0) * jitter.gain * normal(n)
+        return seen * gain[:, None, None, None] + mixed * noise[:, None, None, None]
+
+    def _limb(self, n, size, uniform):
+        """
+        For one patch in ten, a straight edge beyond which there is no disk; cut along whole cells of four pixels.
+        """
+        cells = (torch.arange(size // 4, device=self.device) + 0.5) / (size // 4) - 0.5
+        angle = 2 * torch.pi * uniform(n)[:, None, None]
+        distance = angle.cos() * cells[:, None] + angle.sin() * cells - (0.6 * uniform(n) - 0.1)[:, None, None]
+        inside = (distance < 0) | (uniform(n) > 0.1)[:, None, None]
+        return F.interpolate(inside[:, None].float(), scale_factor=4)

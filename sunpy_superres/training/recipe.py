@@ -1,0 +1,151 @@
+"""
+Recipes: everything that decides what is trained, in one TOML file.
+"""
+
+import tomllib
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+
+from sunpy_superres.training.patches import Jitter
+
+__all__ = ["Recipe", "Stage", "read_recipe"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """
+    One stage of training.
+
+    Parameters
+    ----------
+    steps, batch : `int`
+        Steps of the optimizer, and patches of a step.
+    size : `int`, optional
+        Fine pixels of a patch along each axis.
+    block, reuse : `int`, optional
+        Patches are drawn in blocks of so many batches, and each serves so many steps on average.
+    learning_rate, weight_decay, clip, ema : `float`, optional
+        Of AdamW, of the gradient's norm, and of the moving average of the weights.
+    warmup : `int`, optional
+        Steps until the learning rate is reached.
+    validate_every : `int`, optional
+        Steps between looks at the validation fields.
+    keep_best : `bool`, optional
+        Keep the weights with the lowest validation loss, not the last.
+    scale_weight : `float`, optional
+        Weight of the likelihood of the scale (stage ``regression``).
+    compile : `bool`, optional
+        Compile the networks on a GPU.
+    time_location : `float`, optional
+        Location of the logit-normal law of the times (stage ``flow``).
+    """
+
+    steps: int
+    batch: int
+    size: int = 192
+    block: int = 32
+    reuse: int = 3
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    ema: float = 0.999
+    warmup: int = 200
+    validate_every: int = 500
+    keep_best: bool = False
+    compile: bool = False
+    scale_weight: float = 0.3
+    time_location: float = 0.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """
+    What is trained and how.
+
+    Parameters
+    ----------
+    name, method : `str`
+        Name of the model, and of the registered method whose class is built.
+    instruments : `tuple` of `str`
+        Instruments whose magnetograms the model takes.
+    seed : `int`
+        Seed of everything random.
+    exclude : `tuple` of `str`
+        Parts of the names of files that are not trained on.
+    model : `dict`
+        Arguments of the class.
+    jitter : `~sunpy_superres.training.patches.Jitter`
+        Variation of the forward operator.
+    stages : `dict`
+        `Stage` by name, in order.
+    """
+
+    name: str
+    method: str
+    instruments: tuple
+    seed: int = 0
+    exclude: tuple = ()
+    model: dict = field(default_factory=dict)
+    jitter: Jitter = field(default_factory=Jitter)
+    stages: dict = field(default_factory=dict)
+
+    def with_steps(self, steps):
+        """
+        The same recipe with at most so many steps a stage, to try it out.
+        """
+        short = {name: replace(s, steps=min(s.steps, steps)) for name, s in self.stages.items()}
+        return replace(self, stages=short)
+
+
+def _checked(cls, values, place):
+    known = {f.name for f in fields(cls)}
+    if unknown := sorted(set(values) - known):
+        msg = f"Unknown key {unknown[0]!r} in {place} of the recipe; known are {', '.join(sorted(known))}."
+        raise ValueError(msg)
+    values = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+    try:
+        return cls(**values)
+    except TypeError as error:
+        msg = f"In {place} of the recipe: {str(error).split('() ')[-1]}."
+        raise ValueError(msg) from error
+
+
+def read_recipe(path):
+    """
+    Read and check a recipe.
+
+    Parameters
+    ----------
+    path : path-like
+        TOML file, or the name of one that comes with the package (``"ldm-mdi"``).
+
+    Returns
+    -------
+    `Recipe`
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file and no such recipe.
+    ValueError
+        If the file is not TOML, or a key is unknown or missing; the message names it.
+    """
+    shipped = Path(__file__).parent / "recipes"
+    file = Path(path)
+    if not file.exists():
+        file = shipped / f"{path}.toml"
+    if not file.exists():
+        names = ", ".join(sorted(p.stem for p in shipped.glob("*.toml")))
+        msg = f"There is no recipe {str(path)!r}; those that come with the package are {names}."
+        raise FileNotFoundError(msg)
+    try:
+        values = tomllib.loads(file.read_text())
+    except tomllib.TOMLDecodeError as error:
+        msg = f"{file} is not a TOML file: {error}."
+        raise ValueError(msg) from error
+    values["jitter"] = _checked(Jitter, values.get("jitter", {}), "[jitter]")
+    stages = values.get("stages", {})
+    values["stages"] = {name: _checked(Stage, stage, f"[stages.{name}]") for name, stage in stages.items()}
+    model = values.get("model", {})
+    values["model"] = {key: tuple(v) if isinstance(v, list) else v for key, v in model.items()}
+    return _checked(Recipe, values, "the top level")

@@ -1,0 +1,236 @@
+"""
+The stages of training as Lightning modules.
+
+Every random number of a step comes from the seed and the number of the step: a run that was interrupted
+goes on as if it had not been.
+"""
+
+import math
+
+import pytorch_lightning as pl
+import torch
+from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from sunpy_superres.models.diffusion import interpolate, sample_times
+from sunpy_superres.training import losses
+from sunpy_superres.training.patches import Batch
+
+__all__ = ["STAGES", "AutoencoderTask", "FlowTask", "RegressionTask", "Task"]
+
+
+class Task(pl.LightningModule):
+    """
+    One stage: a loss on patches, and the parts of the model that it trains.
+
+    Parameters
+    ----------
+    model : `~sunpy_superres.models.latent_diffusion.LatentDiffusion`
+        The whole model; parts that this stage does not train are used as they are.
+    pool : `~sunpy_superres.training.patches.PatchPool`
+        Training fields.
+    validation : `~sunpy_superres.training.patches.PatchPool` or None
+        Fields that the stage is watched on.
+    options : `~sunpy_superres.training.recipe.Stage`
+        Steps, batch, learning rate and so on.
+    seed : `int`
+        Seed of everything random.
+    """
+
+    #: Names of the parts of the model that the stage trains.
+    parts = ()
+
+    def __init__(self, model, pool, validation, options, seed):
+        super().__init__()
+        self._model = [model]  # in a list: its other parts belong to no checkpoint of this stage
+        self._pools = (pool, validation)
+        self.options = options
+        self.seed = seed
+        self._block = (None, ())
+        self.trained = torch.nn.ModuleDict({part: getattr(model, part) for part in self.parts})
+        average = get_ema_multi_avg_fn(options.ema)
+        self.average = AveragedModel(self.trained, multi_avg_fn=average)
+
+    @property
+    def model(self):
+        """
+        The whole model.
+        """
+        return self._model[0]
+
+    def digest(self, batch):
+        """
+        What of a batch is kept for the steps that use it, as a tuple of tensors (n, ...); the batch itself here.
+        """
+        return tuple(batch)
+
+    def loss(self, digest, generator):
+        """
+        Loss on what `digest` returns; and a dictionary of figures to log.
+        """
+        raise NotImplementedError
+
+    def generator(self, *numbers):
+        """
+        Random numbers that depend on the seed and the given numbers only.
+        """
+        state = self.seed
+        for number in numbers:
+            state = (state * 6364136223846793005 + number + 1442695040888963407) % 2**63
+        return torch.Generator(self._pools[0].device).manual_seed(state)
+
+    def setup(self, stage):  # NOQA: ARG002
+        """
+        Move the parts that are used but not trained to the device.
+        """
+        device = self._pools[0].device
+        self.model.to(device)
+        for module in (self.model, self.average):
+            module.to(memory_format=torch.channels_last)
+        if self.options.compile and device.type == "cuda":
+            for part in self.parts:
+                getattr(self.model, part).compile()
+
+    def _batch(self, step):
+        """
+        The patches of a step: a choice from a block of patches that serves several steps.
+        """
+        options = self.options
+        number = step // (options.block * options.reuse)
+        if number != self._block[0]:
+            generator = self.generator(number, 2**30)
+            with torch.no_grad():
+                pieces = [self.digest(self._pools[0].draw(options.batch, generator)) for _ in range(options.block)]
+            self._block = (number, tuple(torch.cat(parts) for parts in zip(*pieces, strict=True)))
+        block = self._block[1]
+        generator = self.generator(step)
+        chosen = torch.randperm(len(block[0]), generator=generator, device=block[0].device)[: options.batch]
+        return tuple(part[chosen] for part in block), generator
+
+    def training_step(self, _, index):  # NOQA: ARG002
+        """
+        Draw the patches of this step and return their loss.
+        """
+        digest, generator = self._batch(self.global_step)
+        loss, figures = self.loss(digest, generator)
+        for name, value in {"loss": loss.detach(), **figures}.items():
+            self.log(name, value, batch_size=self.options.batch)
+        return loss
+
+    def on_train_batch_end(self, *_):
+        """
+        Update the moving average of the weights.
+        """
+        self.average.update_parameters(self.trained)
+
+    def validation_step(self, index, _):
+        """
+        Figures of the averaged weights on fixed patches of the validation fields.
+        """
+        batch_number = int(index)
+        generator = self.generator(batch_number, 2**31)
+        batch = self._pools[1].draw(self.options.batch, generator)
+        kept = {name: getattr(self.model, name) for name in self.parts}
+        try:
+            for name in self.parts:
+                setattr(self.model, name, self.average.module[name])
+            loss, figures = self.loss(self.digest(batch), generator)
+        finally:
+            for name, part in kept.items():
+                setattr(self.model, name, part)
+        for name, value in {"loss": loss, **figures}.items():
+            self.log(f"validation_{name}", value, batch_size=self.options.batch)
+
+    def configure_optimizers(self):
+        """
+        AdamW; warm-up, then half a cosine down to a hundredth.
+        """
+        options = self.options
+        optimizer = torch.optim.AdamW(
+            self.trained.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
+        )
+
+        def rate(step):
+            warm = min(1.0, (step + 1) / options.warmup)
+            return warm * (0.505 + 0.495 * math.cos(math.pi * min(1.0, step / options.steps)))
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def finish(self):
+        """
+        Put the averaged weights into the model.
+        """
+        for name in self.parts:
+            getattr(self.model, name).load_state_dict(self.average.module[name].state_dict())
+
+
+class AutoencoderTask(Task):
+    """
+    Round trip of the truth.
+    """
+
+    parts = ("autoencoder",)
+
+    def loss(self, digest, generator):  # NOQA: ARG002
+        """
+        See `Task.loss`.
+        """
+        batch = Batch(*digest)
+        found = self.model.autoencoder(batch.truth)
+        inner = slice(self.model.autoencoder.factor, -self.model.autoencoder.factor)
+        error = (found - batch.truth)[..., inner, inner]
+        return losses.autoencoder_loss(found, batch.truth), {"rms_gauss": error.detach().square().mean().sqrt()}
+
+
+class RegressionTask(Task):
+    """
+    The learned mean, and the local scale of what it leaves.
+    """
+
+    parts = ("regression",)
+
+    def loss(self, digest, generator):  # NOQA: ARG002
+        """
+        See `Task.loss`.
+        """
+        batch = Batch(*digest)
+        base, log_scale = self.model.estimate(batch.field, batch.radius)
+        with torch.no_grad():
+            residual = self.model.autoencoder.encode(batch.truth - base)
+        window = F.max_pool2d(batch.window, self.model.latent_cells)
+        scale = losses.scale_loss(residual, log_scale, window)
+        loss = losses.regression_loss(base, batch.truth, batch.field, batch.window)
+        figures = {"scale": scale.detach(), "rms_gauss": (base - batch.truth).detach().square().mean().sqrt()}
+        return loss + self.options.scale_weight * scale, figures
+
+
+class FlowTask(Task):
+    """
+    The flow from noise to the latent residual divided by its local scale.
+    """
+
+    parts = ("condition", "denoiser")
+
+    def digest(self, batch):
+        """
+        Residual over its scale, what is known, and the window on the latent grid: the frozen parts run once.
+        """
+        model = self.model
+        base, scale, known = model.describe(batch.field, batch.radius)
+        window = F.max_pool2d(batch.window, model.latent_cells)
+        return model.autoencoder.encode(batch.truth - base) / scale * window, known, window
+
+    def loss(self, digest, generator):
+        """
+        See `Task.loss`.
+        """
+        data, known, window = digest
+        noise = torch.randn(data.shape, generator=generator, device=data.device) * window
+        time = sample_times(len(data), generator=generator, device=data.device, location=self.options.time_location)
+        x, velocity = interpolate(data, noise, time)
+        return losses.flow_loss(self.model.denoiser(x, time, self.model.condition(known)), velocity, window), {}
+
+
+#: Stages by name, in the order in which they are trained.
+STAGES = {"autoencoder": AutoencoderTask, "regression": RegressionTask, "flow": FlowTask}

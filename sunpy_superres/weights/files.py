@@ -1,0 +1,138 @@
+"""
+A model on disk: ``model.safetensors`` and ``config.json`` in one folder.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from sunpy_superres.models import get_method
+
+__all__ = ["CONFIG", "FORMAT", "WEIGHTS", "load_model", "read_config", "save_model"]
+
+WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
+#: Version of the layout of the two files.
+FORMAT = 1
+
+
+def save_model(model, folder, *, arguments, instruments, scale, dtype=torch.float32):
+    """
+    Write a model; each file is complete or not there.
+
+    Parameters
+    ----------
+    model : `~sunpy_superres.models.SuperResolver`
+        The model.
+    folder : path-like
+        Where to; made if it is not there.
+    arguments : `dict`
+        Arguments of the class, plain values.
+    instruments : iterable of `str`
+        Instruments whose magnetograms it takes.
+    scale : `float`
+        Plate scale of its input in arcsec per pixel.
+    dtype : `torch.dtype`, optional
+        Precision of the stored weights.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: value.detach().to("cpu", dtype).contiguous() for name, value in model.state_dict().items()}
+    config = {
+        "format": FORMAT,
+        "method": model.method,
+        "instruments": list(instruments),
+        "scale": scale,
+        "arguments": arguments,
+    }
+    for name, write in (
+        (WEIGHTS, lambda path: save_file(tensors, path, metadata={"format": "pt"})),
+        (CONFIG, lambda path: path.write_text(json.dumps(config, indent=1) + "\n")),
+    ):
+        temporary = folder / f"{name}.{os.getpid()}.tmp"
+        write(temporary)
+        temporary.replace(folder / name)
+
+
+def read_config(folder):
+    """
+    Read the configuration of a model.
+
+    Parameters
+    ----------
+    folder : path-like
+        Holds ``config.json``.
+
+    Returns
+    -------
+    `dict`
+        With ``method`` and ``arguments``; ``instruments`` and ``scale`` where the model was told its input.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder lacks one of the files of a model.
+    ValueError
+        If the configuration is damaged or of a newer layout.
+    """
+    folder = Path(folder)
+    for name in (WEIGHTS, CONFIG):
+        if not (folder / name).is_file():
+            msg = f"{folder} holds no {name}; a model is a folder with {WEIGHTS} and {CONFIG}."
+            raise FileNotFoundError(msg)
+    try:
+        config = json.loads((folder / CONFIG).read_text())
+        version = config["format"]
+        dict(config["arguments"], method=config["method"])
+    except (ValueError, KeyError, TypeError) as error:
+        msg = f"{folder / CONFIG} is not the configuration of a model: {error!r}."
+        raise ValueError(msg) from error
+    if version > FORMAT:
+        msg = f"{folder / CONFIG} has layout {version}; this version of sunpy_superres reads up to {FORMAT}: upgrade it."
+        raise ValueError(msg)
+    return config
+
+
+def load_model(folder):
+    """
+    Read a model from a folder; strictly: every weight must be there, and no other.
+
+    Parameters
+    ----------
+    folder : path-like
+        Holds ``model.safetensors`` and ``config.json``.
+
+    Returns
+    -------
+    `~sunpy_superres.models.SuperResolver`
+        In float32, ready for inference.
+
+    Raises
+    ------
+    FileNotFoundError
+        If one of the files is missing.
+    ValueError
+        If a file is damaged, of a newer layout, of an unknown method, or does not fit the architecture.
+    """
+    folder = Path(folder)
+    config = read_config(folder)
+    try:
+        model = get_method(config["method"])(**config["arguments"])
+    except TypeError as error:
+        msg = f"{folder / CONFIG} does not fit the method {config['method']!r}: {error}."
+        raise ValueError(msg) from error
+    try:
+        tensors = load_file(folder / WEIGHTS)
+    except SafetensorError as error:
+        msg = f"{folder / WEIGHTS} is damaged or no safetensors file ({error}); get it again."
+        raise ValueError(msg) from error
+    try:
+        model.load_state_dict({name: value.float() for name, value in tensors.items()}, strict=True)
+    except RuntimeError as error:
+        msg = f"{folder / WEIGHTS} does not fit the architecture in {CONFIG}: {error}"
+        raise ValueError(msg) from error
+    return model.eval().requires_grad_(False)

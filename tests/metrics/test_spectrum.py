@@ -1,0 +1,182 @@
+import math
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from sunpy_superres.metrics import frc, power_ratio, power_spectrum, resolution
+
+SCALE = 0.5
+
+
+def brute_force_rings(shape, scale):
+    """
+    Ring of every Fourier pixel, by the definition.
+    """
+    step = 1 / (min(shape) * scale)
+    ring = np.empty(shape, dtype=int)
+    for i, ky in enumerate(np.fft.fftfreq(shape[0], scale)):
+        for j, kx in enumerate(np.fft.fftfreq(shape[1], scale)):
+            ring[i, j] = round(math.hypot(ky, kx) / step)
+    return ring, step
+
+
+def windowed_transform(field):
+    window = np.outer(np.hanning(field.shape[0]), np.hanning(field.shape[1]))
+    return np.fft.fft2(window * (field - np.average(field, weights=window))), window
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (17, 24), (30, 13)])
+def test_power_spectrum_against_brute_force(shape, rng):
+    field = rng.normal(40, 100, shape)
+    frequency, power = power_spectrum(field, SCALE)
+    ring, step = brute_force_rings(shape, SCALE)
+    transform, window = windowed_transform(field)
+    density = np.abs(transform) ** 2 * SCALE**2 / (window**2).sum()
+    np.testing.assert_allclose(frequency, step * np.arange(1, min(shape) // 2 + 1))
+    np.testing.assert_allclose(power, [density[ring == i].mean() for i in range(1, len(frequency) + 1)])
+    assert frequency[-1] <= 1 / (2 * SCALE)
+
+
+def test_white_noise_has_a_flat_spectrum_of_known_height(rng):
+    _, power = power_spectrum(rng.normal(0, 10, (256, 300)), SCALE)
+    assert power[20:].mean() == pytest.approx(10**2 * SCALE**2, rel=0.02)
+    assert power[20:].std() < 0.1 * power[20:].mean()
+
+
+def test_a_wave_appears_at_its_frequency():
+    y, x = np.mgrid[:64, :64]
+    frequency, power = power_spectrum(1000 + np.sin(2 * np.pi * (3 * x + 4 * y) / 64), SCALE)
+    assert frequency[np.argmax(power)] == pytest.approx(5 / (64 * SCALE))
+
+
+def test_power_ratio_against_brute_force(rng):
+    shape = (24, 37)
+    pred, truth = rng.normal(0, 100, (2, *shape))
+    k = np.hypot(*np.meshgrid(np.fft.fftfreq(shape[0], SCALE), np.fft.fftfreq(shape[1], SCALE), indexing="ij"))
+    p, g = (np.abs(windowed_transform(a)[0]) ** 2 for a in (pred, truth))
+    periods = (6.0, 2.0, 1.0)
+    expected = []
+    for period in periods:
+        ring = np.abs(k - 1 / period) <= max(0.2 / period, 0.5 / (24 * SCALE))
+        expected.append(p[ring].sum() / g[ring].sum())
+    np.testing.assert_allclose(power_ratio(pred, truth, SCALE, periods, width=0.2), expected)
+
+
+def test_power_ratio_of_a_filter_is_its_squared_response(rng):
+    truth = rng.normal(0, 100, (256, 256))
+    sigma = 0.8
+    pred = ndimage.gaussian_filter(truth, sigma, mode="wrap")
+    periods = np.array([16.0, 8.0, 4.0, 2.0])
+    response = np.exp(-((2 * np.pi * sigma * SCALE / periods) ** 2))
+    np.testing.assert_allclose(power_ratio(pred, truth, SCALE, periods, width=0.03), response, rtol=0.05)
+
+
+def test_power_ratio_ignores_the_mean_and_keeps_the_order(rng):
+    truth = rng.normal(0, 100, (40, 40))
+    np.testing.assert_allclose(power_ratio(3 * truth + 500, truth, SCALE, (2, 8, 4)), 9)
+    assert power_ratio(truth, truth, SCALE, 4).shape == (1,)
+    assert np.isnan(power_ratio(truth, np.zeros_like(truth), SCALE, 4)).all()
+
+
+def test_power_ratio_accepts_the_limits_of_its_range():
+    truth = np.random.default_rng(0).normal(size=(30, 50))
+    scale = 0.504273
+    np.testing.assert_allclose(power_ratio(truth, truth, scale, (2 * scale, 30 * scale)), 1)
+
+
+@pytest.mark.parametrize("period", [0.99, 15.1, 0, -4, np.nan])
+def test_power_ratio_outside_its_range(period):
+    with pytest.raises(ValueError, match="Periods must lie"):
+        power_ratio(np.ones((30, 50)), np.ones((30, 50)), SCALE, (4, period))
+
+
+def test_frc_of_equal_opposite_and_unrelated_maps(rng):
+    truth, other = rng.normal(0, 100, (2, 128, 150))
+    assert frc(0.1 * truth + 9, truth, SCALE)[1] == pytest.approx(1)
+    assert frc(-truth, truth, SCALE)[1] == pytest.approx(-1)
+    # The Hann window correlates neighboring frequencies; the scatter is that of a tenth of the pixels.
+    assert np.abs(frc(other, truth, SCALE)[1][8:]).mean() < 0.1
+
+
+def test_frc_against_brute_force(rng):
+    pred, truth = rng.normal(0, 100, (2, 18, 23))
+    frequency, correlation = frc(pred, truth, SCALE)
+    ring, _ = brute_force_rings((18, 23), SCALE)
+    p, g = windowed_transform(pred)[0], windowed_transform(truth)[0]
+    for i in range(len(frequency)):
+        a, b = p[ring == i + 1], g[ring == i + 1]
+        expected = np.vdot(b, a).real / (np.linalg.norm(a) * np.linalg.norm(b))
+        assert correlation[i] == pytest.approx(expected)
+
+
+def test_frc_of_signal_and_noise(rng):
+    # Two measurements of one signal with noise of the same power: the correlation is 1/2 everywhere.
+    signal, first, second = rng.normal(0, 100, (3, 256, 256))
+    assert frc(signal + first, signal + second, SCALE)[1][20:].mean() == pytest.approx(0.5, abs=0.02)
+
+
+def low_pass(field, period):
+    k = np.hypot(np.fft.fftfreq(field.shape[0], SCALE)[:, None], np.fft.fftfreq(field.shape[1], SCALE))
+    return np.fft.ifft2(np.where(k < 1 / period, np.fft.fft2(field), 0)).real
+
+
+@pytest.mark.parametrize("threshold", [1 / 7, "half-bit"])
+def test_resolution_finds_where_the_common_signal_ends(threshold, rng):
+    truth, invented = rng.normal(0, 100, (2, 256, 256))
+    pred = low_pass(truth, 4.0) + invented - low_pass(invented, 4.0)
+    assert resolution(pred, truth, SCALE, threshold=threshold) == pytest.approx(4.0, rel=0.05)
+
+
+def test_an_invented_spectrum_passes_the_ratio_and_fails_the_correlation(rng):
+    truth, invented = ndimage.gaussian_filter(rng.normal(0, 100, (2, 200, 200)), (0, 1, 1))
+    np.testing.assert_allclose(power_ratio(invented, truth, SCALE, (4, 2)), 1, atol=0.3)
+    assert resolution(invented, truth, SCALE) > 20
+
+
+def test_resolution_limits(rng):
+    truth, noise = rng.normal(0, 100, (2, 32, 32))
+    assert resolution(truth, truth, SCALE) == 2 * SCALE
+    assert resolution(-truth, truth, SCALE) == math.inf
+    assert resolution(truth, np.zeros_like(truth), SCALE) == math.inf
+    with pytest.raises(ValueError, match="half-bit"):
+        resolution(truth, noise, SCALE, threshold="one-bit")
+
+
+def test_resolution_interpolates(monkeypatch):
+    # Correlations 1, 0.5, 0.2, 0.1 at frequencies 1 to 4 (in units of the step): 1/7 lies 0.5714 behind the third.
+    from sunpy_superres.metrics import spectrum
+
+    class Rings:
+        frequency = np.array([1.0, 2.0, 3.0, 4.0])
+
+    monkeypatch.setattr(spectrum, "_frc", lambda *_: (Rings, np.array([1, 0.5, 0.2, 0.1])))
+    assert resolution(None, None, 0.125) == pytest.approx(1 / (3 + (0.2 - 1 / 7) / 0.1))
+
+
+def test_holes_are_the_same_in_both(rng):
+    truth = rng.normal(0, 100, (60, 70))
+    pred = truth.copy()
+    pred[10:14, 20], truth[30, 30:40] = np.nan, np.inf
+    np.testing.assert_allclose(power_ratio(pred, truth, SCALE, (8, 2)), 1)
+    assert frc(pred, truth, SCALE)[1] == pytest.approx(1)
+    # A hole is the mean: what the field is outside of it does not depend on its offset.
+    power = power_spectrum(truth, SCALE)[1]
+    np.testing.assert_allclose(power_spectrum(truth + 1000, SCALE)[1], power, rtol=1e-6)
+
+
+@pytest.mark.parametrize("function", [frc, resolution, lambda p, g, s: power_ratio(p, g, s, 4)])
+def test_errors(function):
+    with pytest.raises(ValueError, match="must be equal"):
+        function(np.zeros((20, 20)), np.zeros((20, 21)), SCALE)
+    with pytest.raises(ValueError, match="2 dimensions"):
+        function(np.zeros((2, 20, 20)), np.zeros((2, 20, 20)), SCALE)
+    with pytest.raises(ValueError, match="finite"):
+        function(np.full((20, 20), np.nan), np.zeros((20, 20)), SCALE)
+
+
+def test_spectrum_errors():
+    with pytest.raises(ValueError, match="at least 4 pixels"):
+        power_spectrum(np.zeros((3, 20)), SCALE)
+    with pytest.raises(ValueError, match="scale must be positive"):
+        power_spectrum(np.zeros((20, 20)), 0)

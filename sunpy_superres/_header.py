@@ -52,7 +52,7 @@ def rescale(meta, smap, data, factors, *, reference_pixel=None):
     smap : `~sunpy.map.GenericMap`
         The Map before the change.
     data : `numpy.ndarray`
-        The new data.
+        The new data, of a floating-point type.
     factors : `tuple` of `float`
         How many new pixels there are to an old one, along x and along y.
     reference_pixel : `tuple` of `float`, optional
@@ -69,7 +69,7 @@ def rescale(meta, smap, data, factors, *, reference_pixel=None):
     _rescale_coordinates(meta, smap, reference_pixel, factors, offsets)
     _rescale_instrument_keys(meta, smap, factors, offsets)
     meta["naxis"], meta["naxis1"], meta["naxis2"] = 2, data.shape[1], data.shape[0]
-    meta["bitpix"] = fits.hdu.image.DTYPE2BITPIX[data.dtype.name]
+    meta["bitpix"] = -8 * data.dtype.itemsize
     statistics = [key for key in _RECOMPUTED if key in meta]
     for key in [key for key in meta if _STALE.fullmatch(key)]:
         del meta[key]
@@ -79,7 +79,7 @@ def rescale(meta, smap, data, factors, *, reference_pixel=None):
 
 
 def _rescale_coordinates(meta, smap, reference_pixel, factors, offsets):
-    own_scale = type(smap).scale.fget is GenericMap.scale.fget
+    own_scale = type(smap).scale is GenericMap.scale
     has_cd = "cd1_1" in meta and "cdelt1" not in meta and "cdelt2" not in meta
     for axis in (1, 2):
         factor = factors[axis - 1]

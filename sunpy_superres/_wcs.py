@@ -10,6 +10,7 @@ import astropy.units as u
 from astropy.wcs.utils import wcs_to_celestial_frame
 
 from sunpy.coordinates import HeliographicCarrington, HeliographicStonyhurst, Helioprojective
+from sunpy.map import GenericMap
 from sunpy.util.exceptions import SunpyUserWarning
 
 __all__ = ["check_coordinates", "disk_radius", "pixel_scale", "usable_wcs"]
@@ -166,7 +167,7 @@ def check_coordinates(before, after, factors, origin):
 
 
 def _wcs_and_frame(smap):
-    if type(smap).scale.fget.__qualname__.startswith("GenericMap.") and not _states_scale(smap.meta):
+    if type(smap).scale is GenericMap.scale and not _states_scale(smap.meta):
         # sunpy would take one pixel to be one unit
         msg = "The map has no usable WCS: its header gives no pixel scale (CDELT or CD)."
         raise ValueError(msg)

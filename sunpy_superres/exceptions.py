@@ -4,25 +4,15 @@ Warnings of the package.
 
 import warnings
 
+from sunpy.util.exceptions import SunpyUserWarning
+
 __all__ = ["SunpySuperresUserWarning", "warn_user"]
 
 
-def __getattr__(name):
-    # sunpy costs seconds to import, and training on a bare machine does without it.
-    if name == "SunpySuperresUserWarning":
-        from sunpy.util.exceptions import SunpyUserWarning  # NOQA: PLC0415
-
-        class SunpySuperresUserWarning(SunpyUserWarning):
-            """
-            A result that is usable, but about which the user should know something.
-            """
-
-            __module__ = __name__
-
-        globals()[name] = SunpySuperresUserWarning
-        return SunpySuperresUserWarning
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
+class SunpySuperresUserWarning(SunpyUserWarning):
+    """
+    A result that is usable, but about which the user should know something.
+    """
 
 
 def warn_user(message, *, stacklevel=1):
@@ -36,4 +26,4 @@ def warn_user(message, *, stacklevel=1):
     stacklevel : `int`, optional
         Number of frames between the caller and the user's code. Defaults to 1.
     """
-    warnings.warn(message, __getattr__("SunpySuperresUserWarning"), stacklevel=stacklevel + 2)
+    warnings.warn(message, SunpySuperresUserWarning, stacklevel=stacklevel + 2)

@@ -13,6 +13,7 @@ from astropy.nddata import StdDevUncertainty
 
 from ndcube import NDCube
 from sunpy.map import GenericMap, Map
+from sunpy.util.exceptions import SunpyMetadataWarning
 
 from sunpy_superres import _fits
 from sunpy_superres._header import (
@@ -105,7 +106,8 @@ def build(smap, data, factor, *, valid=None, std=None, provenance=None):
     if provenance is not None:
         write_provenance(meta, provenance)
     fit_comments(meta)
-    result = smap._new_instance(
+    result = _instance(
+        smap,
         data,
         meta,
         plot_settings=settings,
@@ -114,6 +116,14 @@ def build(smap, data, factor, *, valid=None, std=None, provenance=None):
     )
     check_coordinates(smap, result, (factor, factor), origin=(-0.5, -0.5))
     return result
+
+
+def _instance(smap, data, meta, **kwargs):
+    with warnings.catch_warnings():
+        # What sunpy has to say about the header was said when the input was made
+        warnings.simplefilter("ignore", SunpyMetadataWarning)
+        warnings.filterwarnings("ignore", "All-NaN", RuntimeWarning)  # the color scale of an empty image
+        return smap._new_instance(data, meta, **kwargs)
 
 
 def _enlarged(array, shape, name):
@@ -205,7 +215,7 @@ def regrid(smap, scale):
     sides = " x ".join(f"{side:.6g}" for side in dict.fromkeys(old_scale))
     add_history(meta, f"sunpy_superres {package_version()}: regridded from {sides} to {scale:.6g} arcsec per pixel")
     fit_comments(meta)
-    result = smap._new_instance(new_data, meta, plot_settings=copy.deepcopy(smap.plot_settings), mask=mask)
+    result = _instance(smap, new_data, meta, plot_settings=copy.deepcopy(smap.plot_settings), mask=mask)
     check_coordinates(smap, result, factors, origin)
     return result
 

@@ -4,42 +4,7 @@ Figures of results, in the projection of the Map.
 
 import numpy as np
 
-import astropy.units as u
-from astropy.visualization import AsinhStretch, ImageNormalize
-
-__all__ = ["plot_superresolution"]
-
-
-def _norm(limit, stretch=0.1):
-    # Linear near zero, compressed toward kilogauss: network and spots in one picture.
-    return ImageNormalize(vmin=-limit, vmax=limit, stretch=_SymmetricAsinh(stretch), clip=False)
-
-
-class _SymmetricAsinh(AsinhStretch):
-    """
-    Asinh stretch about the middle of the range.
-    """
-
-    def __call__(self, values, clip=True, out=None):  # NOQA: FBT002
-        signed = 2 * np.asarray(values, dtype=float) - 1
-        stretched = np.sign(signed) * super().__call__(np.abs(signed), clip=clip)
-        result = (stretched + 1) / 2
-        if out is None:
-            return result
-        out[:] = result
-        return out
-
-    @property
-    def inverse(self):
-        outer = self
-
-        class _Inverse:
-            def __call__(self, values, clip=True, out=None):  # NOQA: ARG002, FBT002
-                signed = 2 * np.asarray(values, dtype=float) - 1
-                back = np.sign(signed) * AsinhStretch.inverse.fget(outer)(np.abs(signed), clip=False)
-                return (back + 1) / 2
-
-        return _Inverse()
+__all__ = ["plot_superresolution", "save_figure"]
 
 
 def _most_active(smap, size):
@@ -79,29 +44,38 @@ def plot_superresolution(smap, fine, *, sample=None, truth=None, zoom=None, figu
     `~matplotlib.figure.Figure`
     """
     import matplotlib.pyplot as plt  # NOQA: PLC0415
+    from matplotlib.colors import AsinhNorm  # NOQA: PLC0415
     from matplotlib.patches import Rectangle  # NOQA: PLC0415
 
     factor = fine.data.shape[0] / smap.data.shape[0]
     zoom = min(zoom or max(48, min(smap.data.shape) // 6), *smap.data.shape)
     left, bottom = _most_active(smap, zoom)
-    panels = [("input", smap, smap.data, 1), ("mean of the ensemble", fine, fine.data, factor)]
+    spread = None if fine.uncertainty is None else fine.uncertainty.array
+    method, samples = fine.meta.get("srmethod", "result"), fine.meta.get("srnsamp")
+    name = method if spread is None else f"{method}: mean of {samples or 'the'} samples"
+    panels = [("input", smap, smap.data, 1), (name, fine, fine.data, factor)]
     if sample is not None:
         panels.append(("one sample", fine, sample.data, factor))
     if truth is not None:
         panels.append(("truth", fine, truth.data, factor))
-    inside = fine.data[int(bottom * factor) : int((bottom + zoom) * factor), int(left * factor) : int((left + zoom) * factor)]
+    inside = fine.data[
+        int(bottom * factor) : int((bottom + zoom) * factor), int(left * factor) : int((left + zoom) * factor)
+    ]
     limit = max(300.0, float(np.nanpercentile(np.abs(inside), 99.8)))
-    spread = None if fine.uncertainty is None else fine.uncertainty.array
     columns = len(panels) + (spread is not None)
     if figure is None:
         figure = plt.figure(figsize=(4.0 * columns, 8.2), layout="constrained")
     grid = figure.add_gridspec(2, columns)
-    norm = _norm(limit)
+    # Linear near zero, compressed toward kilogauss: network and spots in one picture.
+    norm = AsinhNorm(linear_width=limit / 5, vmin=-limit, vmax=limit)
     for column in range(columns):
         is_spread = column == len(panels)
         title, where, data, scale = ("uncertainty (1 sigma)", fine, spread, factor) if is_spread else panels[column]
-        look = {"cmap": "inferno", "vmin": 0, "vmax": float(np.nanpercentile(spread, 99.9))} if is_spread else {
-            "cmap": "gray", "norm": norm}
+        look = (
+            {"cmap": "inferno", "vmin": 0, "vmax": float(np.nanpercentile(spread, 99.9))}
+            if is_spread
+            else {"cmap": "gray", "norm": norm}
+        )
         for row in range(2):
             axes = figure.add_subplot(grid[row, column], projection=where)
             image = axes.imshow(data, origin="lower", interpolation="nearest", **look)
@@ -120,5 +94,26 @@ def plot_superresolution(smap, fine, *, sample=None, truth=None, zoom=None, figu
                 coordinate.set_ticklabel_visible(not column or i == 0)
         if column in (len(panels) - 1, columns - 1):
             bar = figure.colorbar(image, ax=figure.axes[-2:], orientation="horizontal", shrink=0.8, pad=0.02)
-            bar.set_label(f"[{u.G:latex}]" if is_spread else "line-of-sight field [G]")
+            bar.set_label("standard deviation [G]" if is_spread else "line-of-sight field [G]")
     return figure
+
+
+def save_figure(figure, path, *, dpi=110):
+    """
+    Write a figure to a temporary file and rename it: complete, or not there.
+
+    Parameters
+    ----------
+    figure : `~matplotlib.figure.Figure`
+        The figure.
+    path : `pathlib.Path`
+        Its suffix names the format.
+    dpi : `int`, optional
+        Dots per inch.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        figure.savefig(temporary, dpi=dpi, format=path.suffix[1:])
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -215,11 +215,8 @@ def _sample_posterior(smap, *, n_samples, **options):
     members = np.empty((run.provenance.n_samples, *shape), dtype=np.float32)
     for member, drawn in zip(members, run.members, strict=True):
         member[:] = drawn
-    outside = ~run.observation.valid.repeat(run.factor, axis=0).repeat(run.factor, axis=1)
-    members[:, outside] = np.nan
-    fine = maps.build(
-        run.smap, members[0], run.factor, valid=run.observation.valid, provenance=run.provenance
-    )
+    fine = maps.build(run.smap, members[0], run.factor, valid=run.observation.valid, provenance=run.provenance)
+    members[:, np.isnan(fine.data)] = np.nan  # in place: a full disk fills a gigabyte
     return maps.to_ndcube(fine, members)
 
 

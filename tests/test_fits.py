@@ -226,6 +226,7 @@ def test_real_observations(shared_data, tmp_path):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             large = build(smap, data, 2, valid=valid, std=data, provenance=Provenance("ldm", 2, 4))
+        large.save(tmp_path / "saved.fits", overwrite=True)
         write_map(large, tmp_path / "map.fits", overwrite=True)
         back = read_map(tmp_path / "map.fits")
         assert type(back) is type(smap)

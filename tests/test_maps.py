@@ -149,6 +149,19 @@ class TestUpstreamDefects:
             smap = sunpy.map.Map(mdi_map.data, meta | keys)
             assert_same_coordinates(smap, enlarge(smap), 4)
 
+    @pytest.mark.parametrize("stale", [False, True])
+    def test_no_reference_pixel(self, mdi_map, stale):
+        meta = {key: value for key, value in mdi_map.meta.items() if key not in ("crpix1", "crpix2")}
+        if stale:  # the size of the image before it was cut
+            meta |= {"naxis1": 1024, "naxis2": 1024}
+        smap = sunpy.map.Map(mdi_map.data, meta)
+        assert_same_coordinates(smap, enlarge(smap), 4)
+
+    def test_no_pixel_scale(self, mdi_map):
+        meta = {key: value for key, value in mdi_map.meta.items() if key not in ("cdelt1", "cdelt2")}
+        smap = sunpy.map.Map(mdi_map.data, meta)
+        assert_same_coordinates(smap, enlarge(smap), 4)
+
     def test_pc_of_unequal_sides(self, mdi_map):
         meta = {key: value for key, value in mdi_map.meta.items() if key != "crota2"}
         meta |= {"cdelt2": 1.03 * meta["cdelt1"], "pc1_2": -0.5, "pc2_1": 0.5 / 1.03**2}

@@ -234,7 +234,7 @@ class TestUnitNotStated:
 
     def test_archive_states_it_elsewhere(self, sharp):
         assert read(variant(sharp, remove=["bunit"], _bunit="Mx/cm^2")).instrument.name == "hmi"
-        with pytest.raises(ValueError, match="unit.*DN/s"):
+        with pytest.raises(ValueError, match=r"unit.*DN/s"):
             read(variant(sharp, remove=["bunit"], _bunit="DN/s"), instrument="hmi")
 
     def test_nothing_says_so(self, sharp):
@@ -247,7 +247,7 @@ class TestUnitNotStated:
 class TestCoordinates:
     @pytest.mark.parametrize("remove", [["cdelt1", "cdelt2"], ["cdelt2"]])
     def test_no_scale(self, mdi_map, remove):
-        with pytest.raises(ValueError, match="usable WCS.*pixel scale"):
+        with pytest.raises(ValueError, match=r"usable WCS.*pixel scale"):
             read(variant(mdi_map, remove=remove))
 
     @pytest.mark.parametrize("value", [0.0, 2.2])
@@ -256,7 +256,7 @@ class TestCoordinates:
             read(variant(mdi_map, cdelt2=value))
 
     def test_sheared(self, mdi_map):
-        with pytest.raises(ValueError, match="usable WCS.*not square"):
+        with pytest.raises(ValueError, match=r"usable WCS.*not square"):
             read(variant(mdi_map, remove=["crota2"], pc1_1=1, pc1_2=0.3, pc2_1=0, pc2_2=1))
 
     @pytest.mark.parametrize("axes", [("RA---TAN", "DEC--TAN"), ("LINEAR", "LINEAR")])

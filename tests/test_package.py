@@ -18,7 +18,7 @@ PACKAGE = Path(sunpy_superres.__file__).parent
 # From the top to the bottom: a module imports from its own floor and from those below it.
 FLOORS = (
     {"cli"},
-    {"archive", "benchmark", "training"},
+    {"archive", "benchmark", "demo", "training"},
     {"superresolution", "generation", "plotting"},
     {"inference", "weights"},
     {"models"},

@@ -33,9 +33,7 @@ class Tiles:
                 y, x = torch.nonzero(wanted.any(dim=1)), torch.nonzero(wanted.any(dim=0))
                 # Cores shrink to what is wanted of them: the sky around the disk costs nothing.
                 if len(y):
-                    self.cores.append(
-                        (top + int(y[0]), top + int(y[-1]) + 1, left + int(x[0]), left + int(x[-1]) + 1)
-                    )
+                    self.cores.append((top + int(y[0]), top + int(y[-1]) + 1, left + int(x[0]), left + int(x[-1]) + 1))
 
     def apply(self, function, *inputs, halo):
         """

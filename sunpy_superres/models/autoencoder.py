@@ -44,7 +44,7 @@ class Autoencoder(nn.Module):
     #: Reach of the decoder, and of the encoder, in latent pixels on each side.
     reach = 1
 
-    def __init__(self, channels=40, factor=8):
+    def __init__(self, channels=48, factor=8):
         super().__init__()
         self.channels = channels
         self.factor = factor

@@ -26,7 +26,7 @@ class Bicubic(SuperResolver):
         super().__init__()
         self.factor = factor
 
-    def draw(self, field, radius, active, samples, *, seed, steps, engine):  # NOQA: ARG002
+    def draw(self, field, radius, active, samples, *, seed, steps, engine):
         tiles = engine.tiles(active)
         # The kernel of four points reaches two pixels.
         (fine,) = tiles.apply(lambda x: (bicubic(x, self.factor),), field, halo=2)

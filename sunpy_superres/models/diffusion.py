@@ -6,6 +6,8 @@ network learns the velocity ``e - x_0`` (Lipman et al. 2023, arXiv:2210.02747, e
 arXiv:2209.03003). Sampling integrates ``dx/dt = v(x, t)`` from t = 1 to t = 0.
 """
 
+import itertools
+
 import torch
 
 __all__ = ["SOLVERS", "interpolate", "sample_times", "solve", "time_grid"]
@@ -60,14 +62,14 @@ def time_grid(steps, *, shift=1.0):
 
 
 def _euler(velocity, x, times):
-    for now, then in zip(times[:-1], times[1:], strict=True):
+    for now, then in itertools.pairwise(times):
         x = x + (then - now) * velocity(x, now)
     return x
 
 
 def _heun(velocity, x, times):
     # Second order, two evaluations a step; the last step, to t = 0, is an Euler step (Karras et al. 2022, alg. 1).
-    for now, then in zip(times[:-1], times[1:], strict=True):
+    for now, then in itertools.pairwise(times):
         slope = velocity(x, now)
         ahead = x + (then - now) * slope
         x = ahead if then == 0 else x + (then - now) / 2 * (slope + velocity(ahead, then))
@@ -77,7 +79,7 @@ def _heun(velocity, x, times):
 def _multistep(velocity, x, times):
     # Second order, one evaluation a step: Adams-Bashforth with the previous velocity, unequal steps.
     previous = None
-    for i, (now, then) in enumerate(zip(times[:-1], times[1:], strict=True)):
+    for i, (now, then) in enumerate(itertools.pairwise(times)):
         slope = velocity(x, now)
         direction = slope
         if previous is not None:

@@ -60,7 +60,7 @@ class LatentDiffusion(SuperResolver):
         *,
         factor=4,
         residual="mean",
-        latent_channels=40,
+        latent_channels=48,
         latent_factor=8,
         regression=(64, 12),
         widths=(96, 160),

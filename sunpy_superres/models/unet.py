@@ -5,7 +5,6 @@ Tile-exact: no normalization over space, no attention; levels are changed by pix
 moves no pixel.
 """
 
-import torch
 from torch import nn
 from torch.nn import functional as F
 

@@ -3,12 +3,16 @@ Fitting a recipe on prepared arrays: torch and Lightning, neither sunpy nor astr
 """
 
 import json
+import logging
 import platform
 import time
+import warnings
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.utilities.warnings import PossibleUserWarning
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
 from torch.utils.data import DataLoader
@@ -20,6 +24,23 @@ from sunpy_superres.training.tasks import STAGES
 from sunpy_superres.weights.files import save_model
 
 __all__ = ["fit"]
+
+
+@contextmanager
+def _quiet():
+    """
+    Keep Lightning's advice out of the output.
+    """
+    logger = logging.getLogger("pytorch_lightning")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric")
+            warnings.filterwarnings("ignore", category=PossibleUserWarning)
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 class _Status(pl.Callback):
@@ -135,10 +156,14 @@ def fit(recipe, data, out, *, validation=None, device=None, progress=print):
         if name not in STAGES:
             msg = f"Unknown stage {name!r}; known are {', '.join(STAGES)}."
             raise ValueError(msg)
-        _fit_stage(name, recipe, model, Path(data), validation, out, device, progress)
+        with _quiet():
+            _fit_stage(name, recipe, model, Path(data), validation, out, device, progress)
     hardware = torch.cuda.get_device_name() if device.type == "cuda" else platform.processor() or platform.machine()
     scale = HMI_SCALE * model.factor
-    save_model(model.cpu(), out, arguments=recipe.model, instruments=recipe.instruments, scale=scale)
+    # Half the size; the rounding is far below the noise of any magnetogram.
+    save_model(
+        model.cpu(), out, arguments=recipe.model, instruments=recipe.instruments, scale=scale, dtype=torch.float16
+    )
     record = {"recipe": recipe.name, "seed": recipe.seed, "hardware": hardware, "torch": torch.__version__}
     record["seconds"] = round(time.monotonic() - started)
     (out / "training.json").write_text(json.dumps(record, indent=1))

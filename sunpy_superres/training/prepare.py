@@ -5,8 +5,8 @@ One array of pixels and one index, so that a machine with nothing but torch can 
 """
 
 import json
-import os
 import tempfile
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -58,9 +58,14 @@ def _read(path):
     from sunpy_superres import maps, observations  # NOQA: PLC0415
 
     try:
-        observation = observations.read(maps.read_map(path))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            observation = observations.read(maps.read_map(path))
     except (OSError, ValueError, TypeError, KeyError, fits.VerifyError) as error:
         return None, str(error).splitlines()[0]
+    # astropy only warns of it, and what is missing would be trained on as zeros.
+    if truncated := [str(warning.message) for warning in caught if "truncated" in str(warning.message)]:
+        return None, truncated[0]
     if observation.instrument.name != "hmi":
         return None, f"of {observation.instrument.title}, not of SDO/HMI"
     if not 0.9 < observation.scale / 0.504273 < 1.1:
@@ -118,7 +123,8 @@ def prepare(source, target, *, exclude=(), limbward=True, progress=None):
         offset += pixels.size
 
     skipped = Counter()
-    for number, path in enumerate(paths):
+    used = 0
+    for path in paths:
         found, why = (None, "excluded") if any(part in path.name for part in exclude) else _read(path)
         if found is None:
             skipped[why] += 1
@@ -129,16 +135,17 @@ def prepare(source, target, *, exclude=(), limbward=True, progress=None):
         # JSOC names: series.HARP.time.segment; frames of one region are not independent.
         region = ".".join(path.name.split(".")[:3])
         store(field, plane, path, region)
-        radius = _FORESHORTENED[number % len(_FORESHORTENED)]
-        if limbward and (seen := _foreshorten(field, plane, radius, axis=number % 2)) is not None:
+        radius = _FORESHORTENED[used % len(_FORESHORTENED)]
+        if limbward and (seen := _foreshorten(field, plane, radius, axis=used % 2)) is not None:
             store(*seen, path, region)
+        used += 1
     if not records:
         msg = f"No file in {source} is an HMI line-of-sight magnetogram; the first reasons: {dict(skipped)}."
         raise ValueError(msg)
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=target, suffix=".npy", delete=False) as file:
         np.save(file, np.concatenate(pieces))
-    os.replace(file.name, target / "pixels.npy")
+    Path(file.name).replace(target / "pixels.npy")
     index = target / "index.json"
     temporary = index.with_suffix(".tmp")
     temporary.write_text(json.dumps([record.as_dict() for record in records], indent=1))

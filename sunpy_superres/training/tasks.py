@@ -10,13 +10,25 @@ import math
 import pytorch_lightning as pl
 import torch
 from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from sunpy_superres.models.diffusion import interpolate, sample_times
 from sunpy_superres.training import losses
 from sunpy_superres.training.patches import Batch
 
 __all__ = ["STAGES", "AutoencoderTask", "FlowTask", "RegressionTask", "Task"]
+
+
+def _moving_average(decay):
+    """
+    Exponential moving average whose memory grows with the run, so that the start is forgotten soon.
+    """
+
+    def update(averages, values, count):
+        weight = 1 - min(decay, (1 + float(count)) / (10 + float(count)))
+        torch._foreach_lerp_(averages, values, weight)
+
+    return update
 
 
 class Task(pl.LightningModule):
@@ -48,8 +60,7 @@ class Task(pl.LightningModule):
         self.seed = seed
         self._block = (None, ())
         self.trained = torch.nn.ModuleDict({part: getattr(model, part) for part in self.parts})
-        average = get_ema_multi_avg_fn(options.ema)
-        self.average = AveragedModel(self.trained, multi_avg_fn=average)
+        self.average = AveragedModel(self.trained, multi_avg_fn=_moving_average(options.ema))
 
     @property
     def model(self):
@@ -79,7 +90,7 @@ class Task(pl.LightningModule):
             state = (state * 6364136223846793005 + number + 1442695040888963407) % 2**63
         return torch.Generator(self._pools[0].device).manual_seed(state)
 
-    def setup(self, stage):  # NOQA: ARG002
+    def setup(self, stage):
         """
         Move the parts that are used but not trained to the device.
         """
@@ -107,7 +118,7 @@ class Task(pl.LightningModule):
         chosen = torch.randperm(len(block[0]), generator=generator, device=block[0].device)[: options.batch]
         return tuple(part[chosen] for part in block), generator
 
-    def training_step(self, _, index):  # NOQA: ARG002
+    def training_step(self, _, index):
         """
         Draw the patches of this step and return their loss.
         """
@@ -172,7 +183,7 @@ class AutoencoderTask(Task):
 
     parts = ("autoencoder",)
 
-    def loss(self, digest, generator):  # NOQA: ARG002
+    def loss(self, digest, generator):
         """
         See `Task.loss`.
         """
@@ -190,7 +201,7 @@ class RegressionTask(Task):
 
     parts = ("regression",)
 
-    def loss(self, digest, generator):  # NOQA: ARG002
+    def loss(self, digest, generator):
         """
         See `Task.loss`.
         """

@@ -92,7 +92,9 @@ def read_config(folder):
         msg = f"{folder / CONFIG} is not the configuration of a model: {error!r}."
         raise ValueError(msg) from error
     if version > FORMAT:
-        msg = f"{folder / CONFIG} has layout {version}; this version of sunpy_superres reads up to {FORMAT}: upgrade it."
+        msg = (
+            f"{folder / CONFIG} has layout {version}; this version of sunpy_superres reads up to {FORMAT}: upgrade it."
+        )
         raise ValueError(msg)
     return config
 

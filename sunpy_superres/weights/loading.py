@@ -107,7 +107,7 @@ def load(weights, device, dtype):
 
 
 @lru_cache(maxsize=4)
-def _load(folder, stamps, files, device, dtype):  # NOQA: ARG001
+def _load(folder, stamps, files, device, dtype):
     for name, expected in files:
         path = folder / name
         if path.is_file() and (found := _sha256(path)) != expected:

@@ -1,0 +1,219 @@
+"""
+The public functions, with the bundled weights.
+"""
+
+import dask.array
+import numpy as np
+import pytest
+import torch
+
+import astropy.units as u
+
+import sunpy.map
+from sunpy.data.test import get_test_filepath
+
+import sunpy_superres
+from sunpy_superres import inference, maps, sample_posterior, superresolve
+from sunpy_superres.exceptions import SunpySuperresUserWarning
+
+
+@pytest.fixture
+def float32(monkeypatch):
+    monkeypatch.setattr(inference, "choose_precision", lambda device: torch.float32)
+
+
+@pytest.fixture
+def disk_map():
+    """
+    A small disk of noise and a spot, NaN off the disk.
+    """
+    y, x = np.mgrid[:150, :160]
+    field = np.random.default_rng(0).normal(0, 20, y.shape) + 1500 * np.exp(-((x - 90) ** 2 + (y - 60) ** 2) / 40)
+    field[np.hypot(y - 75, x - 80) > 70] = np.nan
+    return maps.from_array(field.astype(np.float32), scale=1.986, instrument="mdi")
+
+
+def test_methods():
+    assert sunpy_superres.available_methods() == ("bicubic", "ldm")
+
+
+def test_result_and_its_members_agree(mdi_map):
+    fine = superresolve(mdi_map, n_samples=4, seed=5)
+    cube = sample_posterior(mdi_map, n_samples=4, seed=5)
+    assert cube.data.shape == (4, *fine.data.shape)
+    assert cube.unit == u.G
+    np.testing.assert_allclose(cube.data.mean(axis=0), fine.data, atol=1e-2)
+    np.testing.assert_allclose(cube.data.std(axis=0, ddof=1), fine.uncertainty.array, atol=2e-2)
+    # Both axes of the sky have the coordinates of the Map.
+    expected = fine.wcs.pixel_to_world(10, 20)
+    found = cube.wcs.pixel_to_world(10, 20, 1)[0]
+    assert found.separation(expected) < 1e-6 * u.arcsec
+
+
+def test_the_input_is_not_touched(mdi_map):
+    data, meta = mdi_map.data.copy(), dict(mdi_map.meta)
+    superresolve(mdi_map, n_samples=2, seed=0)
+    np.testing.assert_array_equal(mdi_map.data, data)
+    assert dict(mdi_map.meta) == meta
+
+
+def test_header_says_how_to_make_it_again(mdi_map):
+    fine = superresolve(mdi_map, n_samples=2)
+    meta = fine.meta
+    assert (meta["srmethod"], meta["srfactor"], meta["srnsamp"]) == ("ldm", 4, 2)
+    assert meta["srmodel"].startswith("ldm-mdi-hmi@")
+    assert len(meta["srsha256"]) == 16
+    again = superresolve(mdi_map, method=meta["srmethod"], n_samples=meta["srnsamp"], seed=meta["srseed"])
+    np.testing.assert_array_equal(again.data, fine.data)
+    np.testing.assert_array_equal(again.uncertainty.array, fine.uncertainty.array)
+
+
+def test_without_a_seed_every_call_draws_others(mdi_map):
+    one, two = (superresolve(mdi_map, n_samples=1) for _ in range(2))
+    assert one.meta["srseed"] != two.meta["srseed"]
+    assert np.abs(one.data - two.data).max() > 0
+
+
+def test_one_sample_is_a_draw_without_uncertainty(mdi_map):
+    one = superresolve(mdi_map, n_samples=1, seed=9)
+    assert one.uncertainty is None
+    np.testing.assert_array_equal(one.data, sample_posterior(mdi_map, n_samples=1, seed=9).data[0])
+
+
+def test_a_sample_does_not_depend_on_their_number(mdi_map):
+    few, many = (sample_posterior(mdi_map, n_samples=n, seed=2).data for n in (2, 5))
+    np.testing.assert_allclose(few, many[:2], atol=1e-3)
+
+
+@pytest.mark.usefixtures("float32")
+def test_tiles_do_not_matter(disk_map):
+    results = [superresolve(disk_map, n_samples=2, seed=1, tile_size=size) for size in (48, 128, 512)]
+    for result in results[1:]:
+        np.testing.assert_allclose(result.data, results[0].data, rtol=3e-7, atol=1e-4)
+        np.testing.assert_allclose(result.uncertainty.array, results[0].uncertainty.array, rtol=1e-5, atol=1e-4)
+
+
+def test_off_disk_stays_off(disk_map):
+    fine = superresolve(disk_map, n_samples=2, seed=0)
+    outside = np.isnan(disk_map.data).repeat(4, axis=0).repeat(4, axis=1)
+    np.testing.assert_array_equal(np.isnan(fine.data), outside)
+    np.testing.assert_array_equal(np.isnan(fine.uncertainty.array), outside)
+    cube = sample_posterior(disk_map, n_samples=2, seed=0)
+    np.testing.assert_array_equal(np.isnan(cube.data[1]), outside)
+
+
+def test_calibration(mdi_map):
+    fine = superresolve(mdi_map, method="bicubic", n_samples=1)
+    coarse = fine.data.reshape(48, 4, 64, 4).mean(axis=(1, 3))
+    inner = (slice(4, -4),) * 2
+    assert np.polyfit(mdi_map.data[inner].ravel(), coarse[inner].ravel(), 1)[0] == pytest.approx(0.701, abs=0.03)
+    hmi = superresolve(mdi_map, method="bicubic", n_samples=1, instrument="hmi")
+    np.testing.assert_allclose(hmi.data * 0.701, fine.data, rtol=1e-5, atol=1e-3)
+    assert hmi.meta["srinstr"] == "hmi"
+
+
+def test_every_kind_of_array(mdi_map):
+    expected = superresolve(mdi_map, n_samples=1, seed=0).data
+    for data in (
+        mdi_map.data.astype(">f4"),
+        mdi_map.data.astype(np.float64),
+        dask.array.from_array(mdi_map.data, chunks=16),
+    ):
+        other = sunpy.map.Map(data, mdi_map.meta)
+        np.testing.assert_allclose(superresolve(other, n_samples=1, seed=0).data, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 7), (5, 3), (33, 18)])
+def test_odd_and_small_shapes(shape, rng):
+    smap = maps.from_array(rng.normal(0, 50, shape).astype(np.float32), scale=2.0, instrument="mdi")
+    fine = superresolve(smap, n_samples=2, seed=0)
+    assert fine.data.shape == (4 * shape[0], 4 * shape[1])
+    assert np.isfinite(fine.data).all()
+
+
+def test_several_maps(mdi_map, disk_map):
+    expected = [superresolve(m, method="bicubic", n_samples=1).data for m in (mdi_map, disk_map)]
+    for several in ([mdi_map, disk_map], (mdi_map, disk_map), sunpy.map.MapSequence([mdi_map, disk_map])):
+        found = superresolve(several, method="bicubic", n_samples=1)
+        assert isinstance(found, list)
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(one.data, other)
+
+
+def test_another_plate_scale_is_regridded(rng):
+    smap = maps.from_array(rng.normal(0, 50, (40, 50)).astype(np.float32), scale=1.6, instrument="mdi")
+    with pytest.warns(SunpySuperresUserWarning, match="1.600 arcsec per pixel and the model takes 2.017"):
+        fine = superresolve(smap, n_samples=1, seed=0)
+    scale = u.Quantity(fine.scale).to_value(u.arcsec / u.pix)
+    np.testing.assert_allclose(scale, 2.017092 / 4, rtol=1e-4)
+
+
+def test_hmi_at_two_arcsec(mdi_map):
+    smap = maps.from_array(mdi_map.data * 0.7, scale=2.016, instrument="hmi")
+    fine = superresolve(smap, n_samples=1, seed=0)
+    assert isinstance(fine, sunpy.map.sources.HMIMap)
+    assert fine.meta["srinstr"] == "hmi"
+
+
+def test_deterministic_method_says_what_samples_mean(mdi_map):
+    with pytest.warns(SunpySuperresUserWarning, match="one result instead of n_samples=7"):
+        fine = superresolve(mdi_map, method="bicubic", n_samples=7)
+    assert fine.uncertainty is None
+    assert fine.meta["srnsamp"] == 1
+    with pytest.warns(SunpySuperresUserWarning, match="deterministic"):
+        assert sample_posterior(mdi_map, method="bicubic", n_samples=2).data.shape[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "magic"}, "Unknown method 'magic'; known are bicubic, ldm"),
+        ({"n_samples": 0}, "n_samples must be a whole number, 1 or larger, not 0"),
+        ({"n_samples": 2.5}, "n_samples must be a whole number"),
+        ({"n_samples": True}, "n_samples must be a whole number"),
+        ({"seed": -1}, "seed must be a whole number, 0 or larger"),
+        ({"steps": 0}, "steps must be a whole number, 1 or larger"),
+        ({"tile_size": 0}, "tile_size must be a positive whole number"),
+        ({"device": "teapot"}, "device 'teapot' cannot be used"),
+        ({"instrument": "kpvt"}, "Unknown instrument 'kpvt'"),
+        ({"model": "no-such-model"}, "neither a folder nor one of ldm-mdi-hmi"),
+        ({"method": "bicubic", "model": "ldm-mdi-hmi"}, "has no weights"),
+        ({"method": "bicubic", "steps": 3}, "has no sampler"),
+    ],
+)
+def test_wrong_options(mdi_map, options, message):
+    with pytest.raises(ValueError, match=message):
+        superresolve(mdi_map, **options)
+    with pytest.raises(ValueError, match=message):
+        sample_posterior(mdi_map, **options)
+
+
+@pytest.mark.parametrize("wrong", [None, "mdi.fits", np.zeros((4, 4)), 3])
+def test_what_is_not_a_map(wrong):
+    with pytest.raises(TypeError, match="Expected a sunpy Map"):
+        superresolve(wrong)
+
+
+def test_what_is_not_a_map_among_maps(mdi_map):
+    with pytest.raises(TypeError, match="Expected sunpy Maps"):
+        superresolve([mdi_map, mdi_map.data])
+
+
+def test_other_images_are_refused():
+    aia = sunpy.map.Map(get_test_filepath("aia_171_level1.fits"))
+    with pytest.raises(ValueError, match="accepted: SDO/HMI, SOHO/MDI"):
+        superresolve(aia)
+
+
+def test_empty_maps_are_refused(mdi_map):
+    with pytest.warns(RuntimeWarning, match="All-NaN"):  # sunpy looks for the range of the color table
+        nothing = sunpy.map.Map(np.full((8, 8), np.nan), mdi_map.meta)
+    with pytest.raises(ValueError, match="no finite pixel"):
+        superresolve(nothing)
+
+
+def test_real_full_disk(shared_data):
+    path = next((shared_data / "mdi" / "full_disk").glob("*20110401*.fits"))
+    fine = superresolve(maps.read_map(path), method="bicubic", n_samples=1)
+    assert fine.data.shape == (4096, 4096)
+    assert isinstance(fine, sunpy.map.sources.MDIMap)

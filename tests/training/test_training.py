@@ -1,0 +1,229 @@
+"""
+From FITS files to weights that the public functions load.
+"""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import sunpy_superres
+from sunpy_superres import maps
+from sunpy_superres.degradation import synthetic_magnetogram
+from sunpy_superres.instruments import HMI_SCALE
+from sunpy_superres.training import losses
+from sunpy_superres.training.patches import Jitter, PatchPool
+from sunpy_superres.training.prepare import prepare
+from sunpy_superres.training.recipe import read_recipe
+
+pl = pytest.importorskip("pytorch_lightning")
+
+SMALL = """
+name = "small"
+method = "ldm"
+instruments = ["mdi"]
+seed = 3
+
+[model]
+latent_channels = 8
+regression = [8, 1]
+widths = [8, 8]
+blocks = [1, 1]
+steps = 2
+
+[stages.autoencoder]
+steps = 4
+batch = 2
+size = 64
+block = 2
+
+[stages.regression]
+steps = 6
+batch = 2
+size = 64
+block = 2
+validate_every = 3
+
+[stages.flow]
+steps = 4
+batch = 2
+size = 64
+block = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    """
+    A folder with two magnetograms of HMI, one of MDI, one damaged file and one that is no magnetogram.
+    """
+    folder = tmp_path_factory.mktemp("fits")
+    for seed in range(2):
+        smap = maps.from_array(synthetic_magnetogram((128, 160), seed=seed), scale=HMI_SCALE, instrument="hmi")
+        maps.write_map(smap, folder / f"hmi.sharp.{seed}.fits")
+    coarse = maps.from_array(np.zeros((16, 16), np.float32), scale=2.0, instrument="mdi")
+    maps.write_map(coarse, folder / "mdi.fits")
+    (folder / "damaged.fits").write_bytes((folder / "mdi.fits").read_bytes()[:5000])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def prepared(archive, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("prepared")
+    prepare(archive, folder)
+    return folder
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL)
+    return read_recipe(path)
+
+
+def test_prepare(archive, tmp_path):
+    said = []
+    records = prepare(archive, tmp_path / "out", limbward=False, progress=said.append)
+    assert [record.shape for record in records] == [(128, 160)] * 2
+    assert len({record.region for record in records}) == 2
+    assert len(said) == 2
+    assert any("of SOHO/MDI, not of SDO/HMI" in line for line in said)
+    assert any("damaged.fits" in line for line in said)
+    pixels = np.load(tmp_path / "out" / "pixels.npy")
+    expected = synthetic_magnetogram((128, 160), seed=0)
+    np.testing.assert_allclose(pixels[: expected.size].reshape(expected.shape) / 10, expected, atol=0.06)
+
+
+def test_limbward_copies_are_compressed(archive, tmp_path):
+    records = prepare(archive, tmp_path)
+    assert len(records) == 4
+    assert records[1].shape[0] < 128
+    assert records[3].shape[1] < 160
+    assert records[1].plane[0] > 0.5
+
+
+def test_excluded_files(archive, tmp_path):
+    assert {record.name for record in prepare(archive, tmp_path, exclude=["sharp.1"])} == {"hmi.sharp.0.fits"}
+
+
+def test_nothing_to_prepare(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no FITS file"):
+        prepare(tmp_path, tmp_path / "out")
+    coarse = maps.from_array(np.zeros((16, 16), np.float32), scale=2.0, instrument="mdi")
+    maps.write_map(coarse, tmp_path / "mdi.fits")
+    with pytest.raises(ValueError, match=r"No file in .* is an HMI line-of-sight magnetogram"):
+        prepare(tmp_path, tmp_path / "out")
+
+
+def test_patches_are_pairs(prepared):
+    jitter = Jitter(core=1.0, gain=0.0)
+    pool = PatchPool(prepared, size=64, jitter=jitter)
+    batch = pool.draw(24, torch.Generator().manual_seed(0))
+    assert batch.truth.shape == (24, 1, 64, 64)
+    assert batch.field.shape == batch.radius.shape == batch.window.shape == (24, 1, 16, 16)
+    coarse = torch.nn.functional.avg_pool2d(batch.truth, 4)
+    pair = torch.stack([coarse.flatten(), batch.field.flatten()])
+    assert torch.corrcoef(pair)[0, 1] > 0.9
+    assert 0 <= batch.radius.min()
+    assert batch.radius.max() <= 1
+    # Cut at a limb: nothing is beyond it.
+    assert (batch.field[batch.window == 0] == 0).all()
+    again = pool.draw(24, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(again.truth, batch.truth, rtol=0, atol=0)
+    torch.testing.assert_close(again.field, batch.field, rtol=0, atol=0)
+
+
+def test_pool_of_nothing(tmp_path):
+    with pytest.raises(FileNotFoundError, match="holds no prepared data"):
+        PatchPool(tmp_path)
+
+
+def test_regression_loss_is_least_for_the_truth():
+    truth, field, window = torch.randn(2, 1, 16, 16), torch.randn(2, 1, 4, 4), torch.ones(2, 1, 4, 4)
+    assert losses.regression_loss(truth, truth, field, window) == 0
+    assert losses.regression_loss(truth + 1, truth, field, window) > 0
+
+
+def test_scale_loss_is_least_for_the_right_scale():
+    residual, window = 3.0 * torch.randn(1, 2, 64, 64), torch.ones(1, 1, 64, 64)
+    found = [losses.scale_loss(residual, torch.full_like(residual, s), window) for s in np.log([2.0, 3.0, 4.5])]
+    assert found[1] < found[0]
+    assert found[1] < found[2]
+
+
+def test_fit_makes_a_model_that_runs(recipe, prepared, tmp_path, mdi_map):
+    from sunpy_superres.training.fit import fit
+
+    said = []
+    out = fit(recipe, prepared, tmp_path / "run", validation=prepared, device="cpu", progress=said.append)
+    assert any("validation_loss" in line for line in said)
+    fine = sunpy_superres.superresolve(mdi_map, n_samples=2, seed=0, model=out)
+    assert np.isfinite(fine.data).all()
+    # Stages that are finished are not trained again.
+    said.clear()
+    fit(recipe, prepared, out, device="cpu", progress=said.append)
+    assert sum("already finished" in line for line in said) == 3
+
+
+def test_interrupted_training_goes_on_as_if_it_had_not_been(recipe, prepared, tmp_path, monkeypatch):
+    from safetensors.torch import load_file
+
+    from sunpy_superres.training import fit as module
+    from sunpy_superres.training.tasks import RegressionTask
+
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)  # in float32
+    whole = module.fit(recipe, prepared, tmp_path / "whole", device="cpu", progress=lambda _: None)
+
+    class Killed(BaseException):
+        pass
+
+    def kill(self, *_):
+        if self.global_step == 5:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RegressionTask, "on_train_batch_start", kill)
+        with pytest.raises(Killed):
+            module.fit(recipe, prepared, tmp_path / "cut", device="cpu", progress=lambda _: None)
+    cut = module.fit(recipe, prepared, tmp_path / "cut", device="cpu", progress=lambda _: None)
+    one, other = (load_file(folder / "model.safetensors") for folder in (whole, cut))
+    for name, value in one.items():
+        # Up to the last bit: a restored optimizer may take another path through the same sums.
+        torch.testing.assert_close(other[name], value, rtol=1e-3, atol=1e-6)
+
+
+def test_fitting_needs_neither_sunpy_nor_astropy():
+    program = (
+        "import sys; import sunpy_superres.training.fit; "
+        "print([m for m in ('sunpy', 'astropy', 'ndcube') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("steps = 4", "stepps = 4"), r"Unknown key 'stepps' in \[stages.autoencoder\]"),
+        (('name = "small"', "nme = 1"), "Unknown key 'nme' in the top level"),
+        (("[model]", "[jitter]\nblur = 3\n[model]"), r"Unknown key 'blur' in \[jitter\]"),
+        (("batch = 2\nsize = 64\nblock = 2\n\n[stages.r", "size = 64\n\n[stages.r"), "'batch'"),
+        (("seed = 3", "seed = "), "is not a TOML file"),
+    ],
+)
+def test_wrong_recipes(tmp_path, change, message):
+    path = tmp_path / "wrong.toml"
+    path.write_text(SMALL.replace(*change, 1))
+    with pytest.raises(ValueError, match=message):
+        read_recipe(path)
+
+
+def test_recipes_of_the_package():
+    recipe = read_recipe("ldm-mdi")
+    assert recipe.method == "ldm"
+    assert list(recipe.stages) == ["autoencoder", "regression", "flow"]
+    assert all(stage.steps <= 5 for stage in recipe.with_steps(5).stages.values())
+    with pytest.raises(FileNotFoundError, match="those that come with the package are ldm-mdi"):
+        read_recipe("ldm-venus")

@@ -1,0 +1,142 @@
+"""
+Weights are what the registry says, or they are refused.
+"""
+
+import hashlib
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+
+import sunpy_superres
+from sunpy_superres.models import get_method
+from sunpy_superres.weights import find_model, list_models, model_info
+from sunpy_superres.weights.files import FORMAT, load_model, read_config, save_model
+from sunpy_superres.weights.loading import load, locate
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """
+    A copy of the bundled model, free to be damaged.
+    """
+    return shutil.copytree(model_info("ldm-mdi-hmi").folder, tmp_path / "model")
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_bundled_files_are_those_of_the_registry(name):
+    record = model_info(name)
+    assert record.files
+    for file, expected in record.files.items():
+        assert hashlib.sha256((record.folder / file).read_bytes()).hexdigest() == expected
+    config = read_config(record.folder)
+    assert config["method"] == record.method
+    assert tuple(config["instruments"]) == record.instruments
+    assert config["scale"] == pytest.approx(record.scale)
+    model = load_model(record.folder)
+    assert model.factor == record.factor
+    assert (record.folder / "README.md").is_file()
+    assert sum(p.stat().st_size for p in record.folder.iterdir() if p.suffix == ".safetensors") < 8_000_000
+
+
+def test_save_and_load(tmp_path):
+    arguments = {"latent_channels": 4, "regression": (8, 1), "widths": (8, 8), "blocks": (1, 1)}
+    model = get_method("ldm")(**arguments)
+    save_model(model, tmp_path / "new", arguments=arguments, instruments=["mdi"], scale=2.0)
+    loaded = load_model(tmp_path / "new")
+    for name, value in model.state_dict().items():
+        np.testing.assert_array_equal(loaded.state_dict()[name], value)
+    assert sorted(p.name for p in (tmp_path / "new").iterdir()) == ["config.json", "model.safetensors"]
+
+
+def test_a_folder_serves_as_model(folder, mdi_map):
+    fine = sunpy_superres.superresolve(mdi_map, n_samples=1, seed=0, model=folder)
+    np.testing.assert_array_equal(fine.data, sunpy_superres.superresolve(mdi_map, n_samples=1, seed=0).data)
+    assert fine.meta["srmodel"] == "local:model"
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_missing_file(folder, name):
+    (folder / name).unlink()
+    with pytest.raises(FileNotFoundError, match=f"holds no {name}"):
+        load_model(folder)
+
+
+def test_a_flipped_byte_is_refused(folder, monkeypatch):
+    path = folder / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    weights = locate(None, "ldm", "mdi")._replace(folder=folder)
+    with pytest.raises(ValueError, match=r"is not the file of the registry .* Install the package again"):
+        load(weights, CPU, torch.float32)
+
+
+def test_truncated_weights(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="damaged or no safetensors file"):
+        load_model(folder)
+
+
+def change(folder, **values):
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    config.update(values)
+    path.write_text(json.dumps(config))
+
+
+def test_newer_layout(folder):
+    change(folder, format=FORMAT + 1)
+    with pytest.raises(ValueError, match="upgrade"):
+        load_model(folder)
+
+
+def test_unknown_method(folder):
+    change(folder, method="magic")
+    with pytest.raises(ValueError, match="Unknown method 'magic'"):
+        load_model(folder)
+
+
+def test_unknown_argument(folder):
+    change(folder, arguments={"layers": 3})
+    with pytest.raises(ValueError, match="does not fit the method 'ldm'"):
+        load_model(folder)
+
+
+def test_weights_of_another_architecture(folder):
+    change(folder, arguments={"latent_channels": 4})
+    with pytest.raises(ValueError, match="does not fit the architecture"):
+        load_model(folder)
+
+
+def test_configuration_that_is_none(folder):
+    (folder / "config.json").write_text("[]")
+    with pytest.raises(ValueError, match="not the configuration of a model"):
+        read_config(folder)
+
+
+def test_a_model_is_loaded_once():
+    weights = locate("ldm-mdi-hmi", "ldm", "mdi")
+    with ThreadPoolExecutor(4) as pool:
+        models = list(pool.map(lambda _: load(weights, CPU, torch.float32).model, range(8)))
+    assert all(model is models[0] for model in models)
+
+
+def test_unknown_names():
+    with pytest.raises(ValueError, match="known are ldm-mdi-hmi"):
+        model_info("magic")
+    with pytest.raises(ValueError, match="there is one for hmi, mdi"):
+        find_model("ldm", "gong")
+
+
+def test_model_for_something_else():
+    with pytest.raises(ValueError, match="is for the method 'ldm', not 'other'"):
+        locate("ldm-mdi-hmi", "other", "mdi")
+    with pytest.raises(ValueError, match="is for mdi, hmi, not for 'gong'"):
+        locate("ldm-mdi-hmi", "ldm", "gong")

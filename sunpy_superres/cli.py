@@ -111,7 +111,12 @@ def _superresolve_file(file, target, *, plot, overwrite, progress, **options):
 
         from sunpy_superres.plotting import plot_superresolution, save_figure  # NOQA: PLC0415
 
-        figure = plot_superresolution(smap, fine)
+        sample = None
+        if fine.uncertainty is not None:
+            # Sample 0 of the same seed, once more: the ensemble itself was never kept.
+            options |= {"n_samples": 1, "seed": fine.meta["srseed"]}
+            sample = sunpy_superres.superresolve(smap, **options)
+        figure = plot_superresolution(smap, fine, sample=sample)
         save_figure(figure, target.with_suffix(".png"))
         plt.close(figure)
 

@@ -19,6 +19,17 @@ def _most_active(smap, size):
     return int(np.clip(x - size // 2, 0, nx - size)), int(np.clip(y - size // 2, 0, ny - size))
 
 
+def _show(axes, data, first, last, **look):
+    """
+    Draw a rectangle of pixels, thinned out where there are more than a figure can show.
+    """
+    (left, bottom), (right, top) = ([int(n) for n in corner] for corner in (first, last))
+    step = max(1, (top - bottom) // 1000)
+    extent = (left - 0.5, right - 0.5, bottom - 0.5, top - 0.5)
+    thinned = data[bottom:top:step, left:right:step]
+    return axes.imshow(thinned, origin="lower", interpolation="nearest", extent=extent, **look)
+
+
 def plot_superresolution(smap, fine, *, sample=None, truth=None, zoom=None, figure=None):
     """
     Input, result and uncertainty side by side, whole and zoomed.
@@ -71,27 +82,24 @@ def plot_superresolution(smap, fine, *, sample=None, truth=None, zoom=None, figu
     for column in range(columns):
         is_spread = column == len(panels)
         title, where, data, scale = ("uncertainty (1 sigma)", fine, spread, factor) if is_spread else panels[column]
-        look = (
-            {"cmap": "inferno", "vmin": 0, "vmax": float(np.nanpercentile(spread, 99.9))}
-            if is_spread
-            else {"cmap": "gray", "norm": norm}
-        )
+        look = {"cmap": "gray", "norm": norm}
+        if is_spread:
+            look = {"cmap": "inferno", "vmin": 0, "vmax": float(np.nanpercentile(spread, 99.9))}
         for row in range(2):
             axes = figure.add_subplot(grid[row, column], projection=where)
-            image = axes.imshow(data, origin="lower", interpolation="nearest", **look)
-            lower, upper = (left * scale, bottom * scale), ((left + zoom) * scale, (bottom + zoom) * scale)
             if row == 0:
+                image = _show(axes, data, (0, 0), data.shape[::-1], **look)
                 axes.set_title(title)
-                box = Rectangle((lower[0] - 0.5, lower[1] - 0.5), zoom * scale, zoom * scale, fill=False, color="C1")
-                axes.add_patch(box)
+                corner, side = (left * scale - 0.5, bottom * scale - 0.5), zoom * scale
+                axes.add_patch(Rectangle(corner, side, side, fill=False, color="C1"))
             else:
-                axes.set_xlim(lower[0] - 0.5, upper[0] - 0.5)
-                axes.set_ylim(lower[1] - 0.5, upper[1] - 0.5)
+                first = (left * scale, bottom * scale)
+                image = _show(axes, data, first, [start + zoom * scale for start in first], **look)
             for i, coordinate in enumerate(axes.coords):
                 coordinate.set_ticklabel(size=8)
-                if column or (i == 0 and row == 0):
+                coordinate.set_ticklabel_visible(i == 0 or column == 0)
+                if column or row == 0:
                     coordinate.set_axislabel(" ")
-                coordinate.set_ticklabel_visible(not column or i == 0)
         if column in (len(panels) - 1, columns - 1):
             bar = figure.colorbar(image, ax=figure.axes[-2:], orientation="horizontal", shrink=0.8, pad=0.02)
             bar.set_label("standard deviation [G]" if is_spread else "line-of-sight field [G]")

@@ -225,5 +225,5 @@ def test_recipes_of_the_package():
     assert recipe.method == "ldm"
     assert list(recipe.stages) == ["autoencoder", "regression", "flow"]
     assert all(stage.steps <= 5 for stage in recipe.with_steps(5).stages.values())
-    with pytest.raises(FileNotFoundError, match="those that come with the package are ldm-mdi"):
+    with pytest.raises(FileNotFoundError, match="those that come with the package are ldm-mdi, ldm-mdi-input"):
         read_recipe("ldm-venus")

@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 from sunpy_superres.instruments import HMI_SCALE
 from sunpy_superres.models import get_method
 from sunpy_superres.training.patches import PatchPool
-from sunpy_superres.training.tasks import STAGES
+from sunpy_superres.training.tasks import TASKS
 from sunpy_superres.weights.files import save_model
 
 __all__ = ["fit"]
@@ -60,7 +60,7 @@ def _fit_stage(name, recipe, model, data, validation, out, device, say):
     options = recipe.stages[name]
     folder = out / name
     finished = folder / "finished.ckpt"
-    task_type = STAGES[name]
+    task_type = TASKS[options.task or name]
     accelerator = "gpu" if device.type == "cuda" else "cpu"
     arguments = {"size": options.size, "factor": model.factor, "jitter": recipe.jitter, "device": device}
     pool = PatchPool(data, **arguments)
@@ -109,7 +109,7 @@ def _fit_stage(name, recipe, model, data, validation, out, device, say):
     )
     if trainer.interrupted or trainer.global_step < options.steps:
         msg = f"Stage {name} stopped at step {trainer.global_step} of {options.steps}; run it again to go on."
-        raise KeyboardInterrupt(msg)
+        raise RuntimeError(msg)
     best = folder / "best.ckpt"
     if best.exists():
         task.load_state_dict(torch.load(best, weights_only=True, map_location="cpu")["state_dict"])
@@ -152,10 +152,11 @@ def fit(recipe, data, out, *, validation=None, device=None, progress=print):
     pl.seed_everything(recipe.seed, verbose=False)
     model = get_method(recipe.method)(**recipe.model)
     started = time.monotonic()
-    for name in recipe.stages:
-        if name not in STAGES:
-            msg = f"Unknown stage {name!r}; known are {', '.join(STAGES)}."
+    for name, stage in recipe.stages.items():
+        if (stage.task or name) not in TASKS:
+            msg = f"Stage {name!r} has no task that is known; known are {', '.join(TASKS)}."
             raise ValueError(msg)
+    for name in recipe.stages:
         with _quiet():
             _fit_stage(name, recipe, model, Path(data), validation, out, device, progress)
     hardware = torch.cuda.get_device_name() if device.type == "cuda" else platform.processor() or platform.machine()

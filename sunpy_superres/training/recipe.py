@@ -32,12 +32,15 @@ class Stage:
         Steps between looks at the validation fields.
     keep_best : `bool`, optional
         Keep the weights with the lowest validation loss, not the last.
-    scale_weight : `float`, optional
-        Weight of the likelihood of the scale (stage ``regression``).
+    task : `str`, optional
+        What is trained: a key of `sunpy_superres.training.tasks.TASKS`. Defaults to the name of the stage.
+    knee, scale_weight : `float`, optional
+        Of the loss of the regression: see `sunpy_superres.training.losses.regression_loss`, and the weight of
+        the likelihood of the scale.
     compile : `bool`, optional
         Compile the networks on a GPU.
     time_location : `float`, optional
-        Location of the logit-normal law of the times (stage ``flow``).
+        Location of the logit-normal law of the times of the flow.
     """
 
     steps: int
@@ -53,6 +56,8 @@ class Stage:
     validate_every: int = 500
     keep_best: bool = False
     compile: bool = False
+    task: str = ""
+    knee: float = 30.0
     scale_weight: float = 0.3
     time_location: float = 0.0
 

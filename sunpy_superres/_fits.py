@@ -2,14 +2,12 @@
 The FITS layout of Maps with uncertainty and mask.
 """
 
-import contextlib
-import secrets
-
 import numpy as np
 
 from astropy.io import fits
 from astropy.nddata import StdDevUncertainty
 
+from sunpy_superres._atomic import replacing
 from sunpy_superres.exceptions import warn_user
 
 __all__ = ["locate", "write"]
@@ -35,14 +33,9 @@ def write(smap, path, *, overwrite):
         raise FileNotFoundError(msg)
     _refuse_existing(path, overwrite=overwrite)
     hdus = _hdus(smap)
-    temporary = path.with_name(f".{secrets.token_hex(6)}-{path.name}")  # ends like the name: .gz compresses
-    try:
+    with replacing(path) as temporary:  # ends like the name: .gz compresses
         hdus.writeto(temporary, output_verify="silentfix+exception")
         _refuse_existing(path, overwrite=overwrite)
-        temporary.replace(path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
 
 
 def locate(path):
@@ -67,7 +60,7 @@ def locate(path):
             images = {index: hdu for index, hdu in enumerate(hdus) if hdu.is_image and len(hdu.shape) >= 2}
             index = next((index for index, hdu in images.items() if hdu.name not in (_UNCERTAINTY, _MASK)), None)
             found = {hdu.name: _native(hdu.data) for hdu in images.values() if hdu.name in (_UNCERTAINTY, _MASK)}
-    except OSError as error:
+    except (OSError, TypeError, ValueError) as error:  # a file that was cut off raises any of them
         msg = f"{path} cannot be read as FITS: {error}"
         raise ValueError(msg) from error
     if index is None:

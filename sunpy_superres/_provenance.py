@@ -6,9 +6,10 @@ from dataclasses import dataclass, fields
 
 from sunpy_superres._header import add_history, package_version, set_key
 
-__all__ = ["Provenance", "write_provenance"]
+__all__ = ["KEYS", "Provenance", "write_provenance"]
 
-_KEYS = {
+#: Header keys and their comments, by field.
+KEYS = {
     "method": ("SRMETHOD", "super-resolution method"),
     "factor": ("SRFACTOR", "enlargement"),
     "n_samples": ("SRNSAMP", "samples drawn"),
@@ -17,6 +18,7 @@ _KEYS = {
     "model": ("SRMODEL", "weights"),
     "sha256": ("SRSHA256", "SHA-256 of the weights, first 16 digits"),
     "instrument": ("SRINSTR", "instrument the input was taken for"),
+    "solver": ("SRSOLVER", "solver, time shift and spread of the sampler"),
     "precision": ("SRPREC", "number type of the network"),
 }
 
@@ -44,6 +46,8 @@ class Provenance:
         Hash of the weights (``SRSHA256``, its first 16 digits).
     instrument : `str`, optional
         Instrument that the input was taken for (``SRINSTR``).
+    solver : `str`, optional
+        Solver of the sampler and the numbers that go with it (``SRSOLVER``).
     precision : `str`, optional
         Number type of the network, ``"float32"`` or ``"bfloat16"`` (``SRPREC``).
     """
@@ -56,6 +60,7 @@ class Provenance:
     model: str | None = None
     sha256: str | None = None
     instrument: str | None = None
+    solver: str | None = None
     precision: str | None = None
 
     def stated(self):
@@ -83,7 +88,7 @@ def write_provenance(meta, provenance):
     provenance : `Provenance`
     """
     stated = provenance.stated()
-    for name, (key, comment) in _KEYS.items():
+    for name, (key, comment) in KEYS.items():
         if name in stated:
             set_key(meta, key, stated[name], comment)
     set_key(meta, "SRVERS", package_version(), "version of sunpy_superres")

@@ -42,6 +42,9 @@ def usable_wcs(smap):
         solar surface.
     """
     wcs, frame = _wcs_and_frame(smap)
+    if not np.all(np.isfinite([*wcs.wcs.crpix, *wcs.wcs.crval])):
+        msg = "The map has no usable WCS: CRPIX or CRVAL is not finite."
+        raise ValueError(msg)
     sides = np.linalg.svd(_pixel_matrix(wcs), compute_uv=False)
     if not np.all(np.isfinite(sides)) or sides[1] <= 0:
         msg = "The map has no usable WCS: its pixel scale is zero or not finite."

@@ -5,6 +5,7 @@ The command ``sunpy-superres``.
 import os
 import sys
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import click
@@ -65,6 +66,9 @@ def superresolve_command(files, out, plot, overwrite, quiet, **options):
     Example:
       sunpy-superres superresolve mdi.fits -o results --n-samples 20 --seed 0 --plot
     """
+    if out.suffix.lower() in (".fits", ".gz") or (out.exists() and not out.is_dir()):
+        msg = f"-o takes a folder, and {out} is or looks like a file."
+        raise click.ClickException(msg)
     targets = [out / f"{_stem(file)}_superres.fits" for file in files]
     if len(set(targets)) < len(targets):
         msg = "Two input files have the same name, so their results would too: run them into different folders."
@@ -73,8 +77,9 @@ def superresolve_command(files, out, plot, overwrite, quiet, **options):
         for file, target in zip(files, targets, strict=True):
             if not file.exists():
                 raise FileNotFoundError(2, "there is no such file", str(file))
-            if target.exists() and not overwrite:
-                raise FileExistsError(17, "is there already; --overwrite replaces it", str(target))
+            for path in (target, target.with_suffix(".png")) if plot else (target,):
+                if path.exists() and not overwrite:
+                    raise FileExistsError(17, "is there already; --overwrite replaces it", str(path))
         out.mkdir(parents=True, exist_ok=True)
     failed = 0
     for file, target in zip(files, targets, strict=True):
@@ -96,7 +101,8 @@ def superresolve_command(files, out, plot, overwrite, quiet, **options):
 def _stem(file):
     name = file.name
     for suffix in (".gz", ".fz", ".fits", ".fit", ".fts"):
-        name = name.removesuffix(suffix)
+        if name.lower().endswith(suffix):
+            name = name[: -len(suffix)]
     return name
 
 
@@ -202,25 +208,37 @@ def train_command(recipe, data, out, validation, max_steps, device):
         recipe = read_recipe(recipe)
         if max_steps:
             recipe = recipe.with_steps(max_steps)
-        data = _prepared(data, out / "data", recipe)
+        data = _prepared(data, out / "data", recipe.exclude)
         if validation is not None:
-            validation = _prepared(validation, out / "validation", recipe, limbward=False)
+            validation = _prepared(validation, out / "validation", recipe.exclude, limbward=False)
         fit(recipe, data, out, validation=validation, device=device, progress=click.echo)
     click.echo(f"wrote {out / 'model.safetensors'}")
 
 
-def _prepared(folder, target, recipe, **options):
+def _prepared(folder, target, exclude, **options):
     """
-    The folder itself if it holds prepared arrays, else one made from its FITS files.
+    The folder itself if it holds prepared arrays, else the other one, with arrays made from its FITS files.
     """
     if (folder / "index.json").exists():
         return folder
-    if not (target / "index.json").exists():
-        from sunpy_superres.training.prepare import prepare  # NOQA: PLC0415
+    from sunpy_superres.training.prepare import prepare  # NOQA: PLC0415
 
-        records = prepare(folder, target, exclude=recipe.exclude, progress=click.echo, **options)
-        click.echo(f"{len(records)} fields in {target}")
+    records = prepare(folder, target, exclude=exclude, progress=click.echo, **options)
+    click.echo(f"{len(records)} fields in {target}")
     return target
+
+
+@main.command("prepare")
+@click.argument("data", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--exclude", multiple=True, help="Part of the names of files to leave out; may be given more than once.")
+@click.option("--limbward/--no-limbward", default=True, show_default=True, help="Also copies as seen nearer the limb.")
+def prepare_command(data, out, exclude, limbward):
+    """
+    Read the FITS files of the folder DATA into the training arrays of OUT, for a machine with torch alone.
+    """
+    with _one_line():
+        _prepared(data, out, exclude, limbward=limbward)
 
 
 @main.command("benchmark")
@@ -231,17 +249,26 @@ def _prepared(folder, target, recipe, **options):
 @click.option("--n-samples", default=20, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--steps", type=int, help="Steps of the sampler; the model's own unless given.")
-def benchmark_command(data, out, **options):
+@click.option("--full-disk", type=click.Path(path_type=Path), help="Also time and memory of this magnetogram (FITS).")
+@click.option("--markdown", is_flag=True, help="A Markdown table.")
+def benchmark_command(data, out, full_disk, markdown, **options):
     """
     Measure a method on the folder DATA: degraded HMI (hmi/validation) and real MDI/HMI pairs (pairs).
     """
-    from sunpy_superres.benchmark import run_degraded, run_pairs, table  # NOQA: PLC0415
+    from sunpy_superres.benchmark import run_degraded, run_full_disk, run_pairs, table  # NOQA: PLC0415
 
     with _one_line():
+        for folder in (data / "hmi" / "validation", data / "pairs"):
+            if not folder.is_dir():
+                raise FileNotFoundError(2, "there is no such folder", str(folder))
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
+        runs = {"degraded": partial(run_degraded, data), "pairs": partial(run_pairs, data)}
+        if full_disk is not None:
+            runs = {"full_disk": partial(run_full_disk, full_disk), **runs}  # first: memory is the most ever used
+        progress = sys.stderr.isatty()
         results = [
-            run(data, None if out is None else out / f"{name}.json", **options)
-            for name, run in (("degraded", run_degraded), ("pairs", run_pairs))
+            run(out=None if out is None else out / f"{name}.json", progress=progress, **options)
+            for name, run in runs.items()
         ]
-        click.echo(table(*results, style="plain"))
+        click.echo(table(*results, style="markdown" if markdown else "plain"))

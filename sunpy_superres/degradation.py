@@ -56,7 +56,7 @@ def blur_and_bin(field, fwhm, offset, factor=4):
     return F.avg_pool2d(x.transpose(0, 1), factor)
 
 
-def degrade(truth, *, instrument="mdi", factor=4, scale=HMI_SCALE, seed=None):
+def degrade(truth, *, instrument="mdi", factor=4, scale=HMI_SCALE, noise=True, seed=None):
     """
     Degrade an HMI magnetogram to what another instrument would have measured.
 
@@ -71,6 +71,8 @@ def degrade(truth, *, instrument="mdi", factor=4, scale=HMI_SCALE, seed=None):
         Pixels of the truth per pixel of the result. Defaults to 4.
     scale : `float`, optional
         Plate scale of the truth in arcsec per pixel.
+    noise : `bool`, optional
+        Add the noise of the other instrument. Defaults to `True`.
     seed : `int`, optional
         Seed of the noise. Without it each call draws other noise.
 
@@ -106,7 +108,8 @@ def degrade(truth, *, instrument="mdi", factor=4, scale=HMI_SCALE, seed=None):
     field = torch.from_numpy(np.where(valid, truth, np.float32(0)))[None, None]
     fwhm = torch.full((1, 2), other.psf_fwhm / scale)
     seen = blur_and_bin(field, fwhm, torch.zeros(1, 2), factor)[0, 0].numpy() / other.to_hmi
-    seen = seen + np.random.default_rng(seed).normal(0.0, other.noise, seen.shape)
+    if noise:
+        seen = seen + np.random.default_rng(seed).normal(0.0, other.noise, seen.shape)
     blocks = valid.reshape(valid.shape[0] // factor, factor, valid.shape[1] // factor, factor).all(axis=(1, 3))
     return np.where(blocks, seen, np.nan).astype(np.float32)
 
@@ -115,8 +118,8 @@ def synthetic_magnetogram(shape=(512, 512), *, seed=0):
     """
     A magnetogram made of statistics: quiet network, plage and bipolar spots, at the scale of HMI.
 
-    It has the tails and the spectrum of a magnetogram but is no simulation of the Sun: it serves
-    demonstrations and tests, where a truth must be known and no data is at hand.
+    It looks like a magnetogram but is no simulation of the Sun: it serves demonstrations and tests, where a
+    truth must be known and no data is at hand.
 
     Parameters
     ----------

@@ -6,10 +6,13 @@ Plain numbers in gauss and arcsec, so that training can read them on a machine w
 
 from dataclasses import dataclass
 
-__all__ = ["HMI_SCALE", "INSTRUMENTS", "Instrument", "get_instrument"]
+__all__ = ["HMI_SCALE", "INSTRUMENTS", "SOLAR_RADIUS", "Instrument", "get_instrument"]
 
 #: Plate scale of HMI at 1 au, in arcsec per pixel (the common grid of Muñoz-Jaramillo et al. 2024).
 HMI_SCALE = 0.504273
+
+#: Angular radius of the Sun at 1 au, in arcsec.
+SOLAR_RADIUS = 959.63
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ INSTRUMENTS = {
         Instrument(
             name="hmi",
             title="SDO/HMI",
-            scale=0.504,
+            scale=HMI_SCALE,
             to_hmi=1.0,
             noise=6.4,
             psf_fwhm=0.0,

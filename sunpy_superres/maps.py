@@ -189,6 +189,8 @@ def regrid(smap, scale):
     if not np.isfinite(scale) or scale <= 0:
         msg = f"The pixel scale must be positive, got {scale}."
         raise ValueError(msg)
+    if smap.uncertainty is not None:
+        warn_user("The uncertainty of the map is not regridded: the result has none.")
     usable_wcs(smap)
     old_scale = pixel_scale(smap)
     factors = tuple(side / scale for side in old_scale)

@@ -4,6 +4,8 @@ Figures of results, in the projection of the Map.
 
 import numpy as np
 
+from sunpy_superres._atomic import replacing
+
 __all__ = ["plot_superresolution", "save_figure"]
 
 
@@ -119,9 +121,5 @@ def save_figure(figure, path, *, dpi=110):
     dpi : `int`, optional
         Dots per inch.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        figure.savefig(temporary, dpi=dpi, format=path.suffix[1:])
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=dpi)

@@ -2,14 +2,14 @@
 The main job: a magnetogram in, an HMI-like magnetogram with its uncertainty out.
 """
 
+import warnings
 from collections import namedtuple
-from functools import partial
 from numbers import Integral
 
 import numpy as np
 
 from sunpy import log
-from sunpy.map import GenericMap, MapSequence
+from sunpy.map import MapSequence
 
 from sunpy_superres import maps, observations
 from sunpy_superres.exceptions import warn_user
@@ -18,6 +18,9 @@ __all__ = ["available_methods", "sample_posterior", "superresolve"]
 
 #: Relative difference of plate scale beyond which a map is regridded.
 SCALE_TOLERANCE = 0.05
+#: Ratio of plate scales beyond which regridding makes no sense, and beyond which what comes out is made up.
+_REGRID_LIMIT = 20
+_COARSE = 1.3
 _DEFAULT_SAMPLES = 20
 
 # Everything decided before the first sample is drawn; `members` is the iterator over them.
@@ -60,17 +63,18 @@ def superresolve(
     Turn a magnetogram into one as HMI would have taken it, with the uncertainty of what was added.
 
     The field is brought to HMI gauss and to a four times finer grid. The default method draws an ensemble of
-    fine magnetograms that all agree with the input; their mean is the data of the result, their standard
-    deviation its uncertainty.
+    fine magnetograms from what the input may have looked like to HMI; their mean is the data of the result,
+    their standard deviation its uncertainty.
 
     Parameters
     ----------
     map : `~sunpy.map.GenericMap`, `~sunpy.map.MapSequence` or a sequence of Maps
         Line-of-sight magnetograms of SOHO/MDI, or of SDO/HMI rebinned to about 2 arcsec per pixel: full disk or
-        cutout, in any orientation, with NaN where there is no field. Dask arrays are computed. Not modified.
+        cutout, in any orientation, with NaN where there is no field. Dask arrays are computed. The mask is
+        carried over but does not keep pixels from being used: set them to NaN for that. Not modified.
     method : `str`, optional
         One of `available_methods`: ``"ldm"`` (latent diffusion of the residual [1]_) or ``"bicubic"``
-        (calibration and interpolation; deterministic).
+        (calibration and interpolation; deterministic, on the grid of the input whatever its scale).
     n_samples : `int`, optional
         Size of the ensemble. With 1 the result is one draw, without uncertainty. A deterministic method has
         one result whatever is asked for, and no uncertainty. Defaults to 20.
@@ -88,8 +92,8 @@ def superresolve(
     device : `str` or `torch.device`, optional
         Defaults to a GPU if there is one, else the CPU.
     tile_size : `int`, optional
-        Side, in pixels of the input, of the tiles that are computed at once. It changes memory and time, not
-        the result.
+        Side, in pixels of the input, of the tiles that are computed at once. It changes memory and time, and
+        on the CPU no more of the result than its last bits.
     progress : `bool`, optional
         Show a progress bar.
 
@@ -98,9 +102,9 @@ def superresolve(
     `~sunpy.map.GenericMap` or `list` of `~sunpy.map.GenericMap`
         Of the class of the input and with its metadata, four times as many pixels along each axis, float32, in
         HMI gauss, NaN where the input is not finite. ``uncertainty`` is a
-        `~astropy.nddata.StdDevUncertainty`: the spread of the ensemble, which says how far the fine structure
-        is known; it contains no noise of the output, because the output is what HMI would see. The header
-        holds all that is needed to make the result again. For several maps, a list.
+        `~astropy.nddata.StdDevUncertainty`: the spread of the ensemble, which says how far an HMI magnetogram,
+        with its noise, may be from the mean. The header holds all that is needed to make the result again.
+        For several maps, a list.
 
     Raises
     ------
@@ -117,6 +121,7 @@ def superresolve(
     Notes
     -----
     A map whose plate scale differs from that of the model by more than 5 % is regridded first, with a warning.
+    Of several maps all are checked before work on the first begins.
 
     References
     ----------
@@ -135,7 +140,7 @@ def superresolve(
     """
     options = {"model": model, "instrument": instrument, "steps": steps, "seed": seed, "device": device}
     options |= {"tile_size": tile_size, "progress": progress}
-    return _each(partial(_superresolve, method=method, n_samples=n_samples, **options), map)
+    return _each(_summary, map, method=method, n_samples=n_samples, **options)
 
 
 def sample_posterior(
@@ -152,7 +157,7 @@ def sample_posterior(
     progress=False,
 ):
     """
-    Draw fine magnetograms that agree with a coarse one, and keep every one of them.
+    Draw the fine magnetograms that may be behind a coarse one, and keep every one of them.
 
     Parameters
     ----------
@@ -185,32 +190,28 @@ def sample_posterior(
     """
     options = {"model": model, "instrument": instrument, "steps": steps, "seed": seed, "device": device}
     options |= {"tile_size": tile_size, "progress": progress}
-    return _each(partial(_sample_posterior, method=method, n_samples=n_samples, **options), map)
+    return _each(_members, map, method=method, n_samples=n_samples, **options)
 
 
-def _each(function, given):
-    if isinstance(given, MapSequence):
-        return [function(smap) for smap in given.maps]
-    if isinstance(given, list | tuple):
-        for smap in given:  # before the first hour of work
-            if not isinstance(smap, GenericMap):
-                msg = f"Expected sunpy Maps, got a {type(smap).__module__}.{type(smap).__name__} among them."
-                raise TypeError(msg)
-        return [function(smap) for smap in given]
-    return function(given)
+def _each(finish, given, **options):
+    """
+    Prepare every map, which finds all that is wrong with any of them, and only then begin with the work.
+    """
+    several = given.maps if isinstance(given, MapSequence) else given
+    if isinstance(several, list | tuple):
+        return [finish(run) for run in [_prepare(smap, **options) for smap in several]]
+    return finish(_prepare(given, **options))
 
 
-def _superresolve(smap, *, n_samples, **options):
+def _summary(run):
     from sunpy_superres.inference import moments  # NOQA: PLC0415
 
-    run = _prepare(smap, n_samples=n_samples, **options)
     ensemble = moments(run.members)
     valid = run.observation.valid
     return maps.build(run.smap, ensemble.mean, run.factor, valid=valid, std=ensemble.std, provenance=run.provenance)
 
 
-def _sample_posterior(smap, *, n_samples, **options):
-    run = _prepare(smap, n_samples=n_samples, **options)
+def _members(run):
     shape = [n * run.factor for n in run.observation.field.shape]
     members = np.empty((run.provenance.n_samples, *shape), dtype=np.float32)
     for member, drawn in zip(members, run.members, strict=True):
@@ -229,7 +230,7 @@ def _whole_number(value, name, least):
 
 def _prepare(smap, *, method, n_samples, model, instrument, steps, seed, device, tile_size, progress):
     # torch is loaded only here, when there is something to compute.
-    from sunpy_superres.inference import Engine, choose_device, choose_precision, draw  # NOQA: PLC0415
+    from sunpy_superres.inference import choose_device, choose_precision, draw  # NOQA: PLC0415
     from sunpy_superres.models import get_method  # NOQA: PLC0415
     from sunpy_superres.weights.loading import load, locate  # NOQA: PLC0415
 
@@ -239,8 +240,9 @@ def _prepare(smap, *, method, n_samples, model, instrument, steps, seed, device,
         steps = _whole_number(steps, "steps", 1)
     seed = int(np.random.SeedSequence().entropy % 2**31) if seed is None else _whole_number(seed, "seed", 0)
     observation = observations.read(smap, instrument=instrument)
+    if tile_size is not None:
+        tile_size = _whole_number(tile_size, "tile_size", 1)
     device = choose_device(device)
-    Engine(device, kind.cell, tile_size)  # a wrong tile size is told before weights are read
     if kind.trained:
         precision = choose_precision(device)
         weights = locate(model, method, observation.instrument.name)
@@ -258,6 +260,11 @@ def _prepare(smap, *, method, n_samples, model, instrument, steps, seed, device,
             raise ValueError(msg)
         n_samples = _deterministic(method, n_samples)
         seed = None
+    with warnings.catch_warnings():
+        # A header that cannot be carried over is told now, and not after the samples; what it warns of, then.
+        warnings.simplefilter("ignore")
+        shape = [n * network.factor for n in smap.data.shape]
+        maps.build(smap, np.broadcast_to(np.float32(0), shape), network.factor)
     provenance = maps.Provenance(
         method=method,
         factor=network.factor,
@@ -267,6 +274,7 @@ def _prepare(smap, *, method, n_samples, model, instrument, steps, seed, device,
         model=name,
         sha256=sha256,
         instrument=observation.instrument.name,
+        solver=network.solver_description,
         precision=precision,
     )
     members = draw(
@@ -288,10 +296,22 @@ def _on_scale(smap, observation, scale):
     """
     if scale is None or abs(observation.scale / scale - 1) <= SCALE_TOLERANCE:
         return smap, observation
+    ratio = observation.scale / scale
+    if not 1 / _REGRID_LIMIT <= ratio <= _REGRID_LIMIT:
+        msg = (
+            f"The map has {observation.scale:.4g} arcsec per pixel, the model takes {scale:.3f}: too far apart to "
+            f"regrid. Give a map of {scale / _REGRID_LIMIT:.2g} to {scale * _REGRID_LIMIT:.2g} arcsec per pixel."
+        )
+        raise ValueError(msg)
+    coarse = (
+        " It is coarser than anything the model was trained on: neither its fine structure nor its uncertainty is to "
+        "be trusted."
+    )
     warn_user(
         f"The map has {observation.scale:.3f} arcsec per pixel and the model takes {scale:.3f}: "
-        "it was regridded first, so the result has another grid than the input times the factor.",
-        stacklevel=5,
+        "it was regridded first, so the result has another grid than the input times the factor."
+        + (coarse if ratio > _COARSE else ""),
+        stacklevel=4,
     )
     smap = maps.regrid(smap, scale)
     return smap, observations.read(smap, instrument=observation.instrument.name)
@@ -302,5 +322,5 @@ def _deterministic(method, n_samples):
     if n_samples == _DEFAULT_SAMPLES:  # perhaps nobody asked for samples
         log.info(meaning)
     elif n_samples > 1:
-        warn_user(meaning, stacklevel=5)
+        warn_user(meaning, stacklevel=4)
     return 1

@@ -91,6 +91,13 @@ def test_same_names(run, mdi_file, tmp_path):
     assert "same name" in result.stderr
 
 
+def test_a_file_as_folder(run, mdi_file, tmp_path):
+    result = run("superresolve", mdi_file, "-o", tmp_path / "result.fits")
+    assert result.exit_code == 1
+    assert "takes a folder" in result.stderr
+    assert not (tmp_path / "result.fits").exists()
+
+
 def test_demo(run, tmp_path):
     result = run("demo", "-o", tmp_path / "demo", "--n-samples", 2)
     assert result.exit_code == 0, result.output
@@ -126,6 +133,17 @@ def test_train(run, tmp_path, mdi_map):
     result = run("train", recipe, "--data", data, "--out", tmp_path / "run", "--max-steps", 2, "--device", "cpu")
     assert result.exit_code == 0, result.output
     assert superresolve(mdi_map, n_samples=1, model=tmp_path / "run").data.shape == (192, 256)
+
+
+def test_prepare(run, tmp_path):
+    hmi = maps.from_array(np.zeros((64, 64), np.float32), scale=0.504, instrument="hmi")
+    maps.write_map(hmi, tmp_path / "hmi.a.1.fits")
+    result = run("prepare", tmp_path, tmp_path / "arrays")
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in (tmp_path / "arrays").iterdir()) == ["index.json", "pixels.npy"]
+    result = run("prepare", tmp_path, tmp_path / "arrays", "--exclude", "hmi")
+    assert result.exit_code == 1
+    assert "excluded" in result.stderr
 
 
 def test_train_without_data(run, tmp_path):

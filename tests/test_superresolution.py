@@ -23,6 +23,19 @@ def float32(monkeypatch):
 
 
 @pytest.fixture
+def no_samples(monkeypatch):
+    """
+    Fail at the first sample that is drawn.
+    """
+
+    def draw(*_, **__):
+        pytest.fail("work began")
+        yield
+
+    monkeypatch.setattr(inference, "draw", draw)
+
+
+@pytest.fixture
 def disk_map():
     """
     A small disk of noise and a spot, NaN off the disk.
@@ -173,7 +186,8 @@ def test_deterministic_method_says_what_samples_mean(mdi_map):
         ({"n_samples": True}, "n_samples must be a whole number"),
         ({"seed": -1}, "seed must be a whole number, 0 or larger"),
         ({"steps": 0}, "steps must be a whole number, 1 or larger"),
-        ({"tile_size": 0}, "tile_size must be a positive whole number"),
+        ({"tile_size": 0}, "tile_size must be a whole number, 1 or larger, not 0"),
+        ({"tile_size": "abc"}, "tile_size must be a whole number"),
         ({"device": "teapot"}, "device 'teapot' cannot be used"),
         ({"instrument": "kpvt"}, "Unknown instrument 'kpvt'"),
         ({"model": "no-such-model"}, "neither a folder nor one of ldm-mdi-hmi"),
@@ -194,9 +208,34 @@ def test_what_is_not_a_map(wrong):
         superresolve(wrong)
 
 
+@pytest.mark.usefixtures("no_samples")
 def test_what_is_not_a_map_among_maps(mdi_map):
-    with pytest.raises(TypeError, match="Expected sunpy Maps"):
-        superresolve([mdi_map, mdi_map.data])
+    with pytest.raises(TypeError, match="Expected a sunpy Map"):
+        superresolve([mdi_map, mdi_map.data], n_samples=1)
+
+
+@pytest.mark.usefixtures("no_samples")
+def test_a_header_that_cannot_be_carried_over_is_told_before_the_work(mdi_map, monkeypatch):
+    def refuse(*_, **__):
+        msg = "coordinates"
+        raise RuntimeError(msg)
+
+    monkeypatch.setattr(maps, "check_coordinates", refuse)
+    with pytest.raises(RuntimeError, match="coordinates"):
+        superresolve(mdi_map)
+
+
+@pytest.mark.parametrize("scale", [0.05, 300.0])
+def test_a_plate_scale_that_is_too_far_off(scale):
+    smap = maps.from_array(np.ones((16, 16), np.float32), scale=scale, instrument="mdi")
+    with pytest.raises(ValueError, match="too far apart to regrid"):
+        superresolve(smap)
+
+
+def test_a_coarser_map_is_told_to_be_made_up(rng):
+    smap = maps.from_array(rng.normal(0, 50, (8, 8)).astype(np.float32), scale=4.0, instrument="mdi")
+    with pytest.warns(SunpySuperresUserWarning, match="to be trusted"):
+        assert superresolve(smap, n_samples=1).data.shape == (64, 64)
 
 
 def test_other_images_are_refused():

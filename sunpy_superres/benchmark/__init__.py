@@ -3,11 +3,13 @@ Measuring a method on magnetograms whose truth is known: the commands behind eve
 
 * `degraded_hmi`: HMI magnetograms brought to MDI by the forward operator; the truth is exact.
 * `real_pairs`: MDI and HMI magnetograms of the same moment; the input is real.
+* `run_full_disk`: time, memory, and what tiles change of the result.
 
-Both return plain dictionaries, which `write_json` keeps and `table` compares with the targets.
+All return plain dictionaries, which `write_json` keeps and `table` compares with the targets.
 """
 
 from sunpy_superres.benchmark.degraded import degraded_hmi, run_degraded, score_ensemble
+from sunpy_superres.benchmark.full_disk import run_full_disk
 from sunpy_superres.benchmark.pairs import real_pairs, run_pairs
 from sunpy_superres.benchmark.report import TARGETS, Target, read_json, table, write_json
 
@@ -18,6 +20,7 @@ __all__ = [
     "read_json",
     "real_pairs",
     "run_degraded",
+    "run_full_disk",
     "run_pairs",
     "score_ensemble",
     "table",

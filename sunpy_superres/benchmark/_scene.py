@@ -9,6 +9,7 @@ import numpy as np
 from astropy.io import fits
 
 import sunpy_superres
+from sunpy_superres._provenance import KEYS
 from sunpy_superres.instruments import HMI_SCALE
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "crop",
     "crop_edge",
     "input_map",
+    "network_of",
     "progress_bar",
     "read_image",
 ]
@@ -26,7 +28,7 @@ __all__ = [
 #: Pixels of the truth per pixel of the input.
 FACTOR = 4
 
-_PROVENANCE = ("srmethod", "srfactor", "srseed", "srsteps", "srmodel", "srsha256", "srprec", "srvers")
+_PROVENANCE = (*(key.lower() for key, _ in KEYS.values()), "srvers")
 
 
 def read_image(path):
@@ -121,3 +123,18 @@ def check_writable(path):
         msg = f"The folder {path.parent} does not exist."
         raise FileNotFoundError(msg)
     return path
+
+
+def network_of(method, model, instrument):
+    """
+    The network of a method, in float32 on the CPU.
+    """
+    import torch  # NOQA: PLC0415
+
+    from sunpy_superres.models import get_method  # NOQA: PLC0415
+    from sunpy_superres.weights.loading import load, locate  # NOQA: PLC0415
+
+    kind = get_method(method)
+    if not kind.trained:
+        return kind()
+    return load(locate(model, method, instrument), torch.device("cpu"), torch.float32).model

@@ -9,12 +9,14 @@ import numpy as np
 import sunpy_superres
 from sunpy_superres import metrics
 from sunpy_superres.benchmark._scene import (
+    FACTOR,
     about,
     check_complete,
     check_writable,
     crop,
     crop_edge,
     input_map,
+    network_of,
     progress_bar,
     read_image,
 )
@@ -113,7 +115,6 @@ def degraded_hmi(
     n_samples=20,
     seed=0,
     edge=8,
-    autoencoder_roundtrip=None,
     progress=False,
     **options,
 ):
@@ -136,9 +137,6 @@ def degraded_hmi(
         Seed of the noise of the degradation and of the samples, the same for every image. Defaults to 0.
     edge : `int`, optional
         Pixels of the truth left out along every side. Defaults to 8.
-    autoencoder_roundtrip : callable, optional
-        Takes the truth in gauss, shape (y, x), float32 without NaN, and returns it encoded and decoded.
-        Its error becomes the figure ``autoencoder_rmse``.
     progress : `bool`, optional
         Whether to show a progress bar. Defaults to `False`.
     **options
@@ -182,9 +180,8 @@ def degraded_hmi(
         check_complete(members, seen, method)
         check_complete(baseline, seen, "bicubic")
         figures = score_ensemble(truth, members, baseline, edge=edge)
-        if autoencoder_roundtrip is not None:
-            again = np.asarray(autoencoder_roundtrip(np.where(np.isfinite(truth), truth, np.float32(0))))
-            figures["autoencoder_rmse"] = metrics.rmse(crop_edge(again, edge), crop_edge(truth, edge))
+        figures["data_consistency"] = _data_consistency(members[0], truth, seen, edge)
+        figures |= _autoencoder_error(network_of(method, options.get("model"), "mdi"), truth, edge)
         images.append({"file": path.name, "shape": list(truth.shape), **figures})
 
     names = [name for name in images[0] if name not in ("file", "shape")]
@@ -195,6 +192,31 @@ def degraded_hmi(
         "figures": {name: float(np.mean(v)) for name, v in values.items()},
         "std": {name: float(np.std(v)) for name, v in values.items()},
     }
+
+
+def _data_consistency(sample, truth, seen, edge):
+    """
+    Misfit of a degraded sample to the input, divided by that of the degraded truth, which is the noise.
+    """
+    from sunpy_superres.degradation import degrade  # NOQA: PLC0415
+
+    cut = -(-edge // FACTOR)
+    misfits = [crop_edge(degrade(fine, noise=False) - seen, cut) for fine in (sample, truth)]
+    return _ratio(*(metrics.rmse(misfit, np.zeros_like(misfit)) for misfit in misfits))
+
+
+def _autoencoder_error(network, truth, edge):
+    """
+    Error in gauss of encoding and decoding the truth, of a method that has an autoencoder.
+    """
+    if not hasattr(network, "autoencoder"):
+        return {}
+    import torch  # NOQA: PLC0415
+
+    known = np.where(np.isfinite(truth), truth, np.float32(0))
+    with torch.inference_mode():
+        again = network.autoencoder(torch.from_numpy(known)[None, None])[0, 0].numpy()
+    return {"autoencoder_rmse": metrics.rmse(crop_edge(again, edge), crop_edge(truth, edge))}
 
 
 def run_degraded(data_dir, out=None, *, split="validation", **options):

@@ -4,10 +4,10 @@ Keeping the results, and holding them against the targets.
 
 import json
 import math
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
+from sunpy_superres._atomic import replacing
 from sunpy_superres.benchmark._scene import check_writable
 
 __all__ = ["TARGETS", "Target", "read_json", "table", "write_json"]
@@ -69,6 +69,7 @@ TARGETS = (
     Target("power_4", 'power of one sample / truth at 4"', (0.7, 1.4), (0.9, 1.1)),
     Target("power_2", 'power of one sample / truth at 2"', (0.7, 1.4), (0.9, 1.1)),
     Target("flux_ratio", "total unsigned flux of one sample / truth", (0.9, 1.1), (0.97, 1.03)),
+    Target("data_consistency", "misfit of one degraded sample to the input / noise"),
     Target("autoencoder_rmse", "autoencoder round trip, RMSE [G]", _at_most(5), _at_most(2), 2),
     Target("full_disk_minutes", "full disk 1024 x 1024, time [min]", _at_most(15), _at_most(3), 1),
     Target("full_disk_gigabytes", "full disk 1024 x 1024, memory [GB]", _at_most(4), _at_most(2), 1),
@@ -153,12 +154,8 @@ def write_json(results, path):
     """
     path = check_writable(path)
     text = json.dumps(_plain(results), indent=2, allow_nan=False) + "\n"
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
+    with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_json(path):

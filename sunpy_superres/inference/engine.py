@@ -11,6 +11,7 @@ __all__ = ["Engine", "choose_device", "choose_precision"]
 #: Side of a tile in low-resolution pixels unless told otherwise: the fewest pixels computed twice at activations
 #: of about 32 MB, beyond which memory traffic takes over.
 TILE_SIZE = 512
+_DEVICES = ("cpu", "cuda", "mps")
 
 
 def choose_device(device=None):
@@ -36,12 +37,15 @@ def choose_device(device=None):
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
-        device = torch.device(device)
-        torch.empty(1, device=device)
+        found = torch.device(device)
+        torch.empty(1, device=found)
     except (RuntimeError, AssertionError, TypeError) as error:
         msg = f"The device {device!r} cannot be used: {str(error).splitlines()[0]}"
         raise ValueError(msg) from error
-    return device
+    if found.type not in _DEVICES:
+        msg = f"The device {device!r} cannot be used; known are {', '.join(_DEVICES)}."
+        raise ValueError(msg)
+    return found
 
 
 def choose_precision(device):
@@ -76,23 +80,14 @@ class Engine:
         Low-resolution pixels of a cell of the method.
     tile_size : `int`, optional
         Side of a tile in low-resolution pixels; rounded up to whole cells.
-
-    Raises
-    ------
-    ValueError
-        If the tile size is not positive.
     """
 
     #: Elements of the state that are computed at once, at most: small maps are drawn many samples at a time.
     budget = 2**21
 
     def __init__(self, device, cell, tile_size=None):
-        size = TILE_SIZE if tile_size is None else tile_size
-        if size != int(size) or size < 1:
-            msg = f"tile_size must be a positive whole number of pixels of the input, not {tile_size!r}."
-            raise ValueError(msg)
         self.device = device
-        self.cells = -(-int(size) // cell)
+        self.cells = -(-(tile_size or TILE_SIZE) // cell)
 
     def tiles(self, active):
         """

@@ -65,7 +65,7 @@ def draw(model, observation, samples, *, seed, steps=None, device, tile_size=Non
         for fine in model.draw(
             field.to(device), radius.to(device), active, samples, seed=seed, steps=steps, engine=engine
         ):
-            yield fine[:rows, :columns].numpy()
+            yield fine[:rows, :columns].cpu().numpy()
             bar.update()
 
 

@@ -6,6 +6,7 @@ A method is one file of this folder that registers its class; nothing else needs
 
 from abc import ABC, abstractmethod
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -51,6 +52,8 @@ class SuperResolver(nn.Module, ABC):
     cell = 1
     #: Number of sampler steps unless told, or None where there is no sampler.
     steps = None
+    #: The solver and the numbers that go with it, in words, or None where there is no sampler.
+    solver_description = None
 
     def lower(self, dtype):
         """
@@ -86,7 +89,7 @@ class SuperResolver(nn.Module, ABC):
         Yields
         ------
         `torch.Tensor`
-            Shape (factor * y, factor * x), float32, HMI gauss, on the CPU.
+            Shape (factor * y, factor * x), float32, HMI gauss.
         """
 
     @staticmethod
@@ -94,6 +97,5 @@ class SuperResolver(nn.Module, ABC):
         """
         Standard normal noise of one sample for the whole field, the same on every device.
         """
-        # Two 31-bit words spread over the 64 bits that the generator takes.
-        state = (int(seed) * 0x9E3779B97F4A7C15 + int(sample) * 0xD1B54A32D192ED03) % 2**63
-        return torch.randn(shape, generator=torch.Generator().manual_seed(state))
+        generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(sample,)))
+        return torch.from_numpy(generator.standard_normal(tuple(shape), dtype=np.float32))

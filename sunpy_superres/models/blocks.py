@@ -82,10 +82,11 @@ class TimeEmbedding(nn.Module):
 
     def __init__(self, channels):
         super().__init__()
-        frequencies = torch.exp(torch.linspace(0.0, math.log(1000.0), channels // 2))
-        self.register_buffer("frequencies", frequencies, persistent=False)
+        self.channels = channels
         self.mix = nn.Sequential(nn.Linear(channels, channels), nn.SiLU(), nn.Linear(channels, channels), nn.SiLU())
 
     def forward(self, time):
-        angle = time[:, None] * self.frequencies
+        # No buffer, which `.to(bfloat16)` would round: the angles need float32 in whatever precision the rest is.
+        frequencies = torch.exp(torch.linspace(0.0, math.log(1000.0), self.channels // 2, device=time.device))
+        angle = time[:, None].float() * frequencies
         return self.mix(torch.cat([angle.sin(), angle.cos()], dim=1).to(self.mix[0].weight.dtype))

@@ -49,8 +49,8 @@ def time_grid(steps, *, shift=1.0):
     steps : `int`
         Number of steps.
     shift : `float`, optional
-        1 for equal steps; above 1 the steps are longer near the noise and shorter near the data... reversed
-        below 1 (Esser et al. 2024, eq. 23).
+        1 for equal steps; above 1 they are shorter near the noise and longer near the data
+        (Esser et al. 2024, eq. 23).
 
     Returns
     -------

@@ -82,6 +82,7 @@ class LatentDiffusion(SuperResolver):
         self.factor = factor
         self.residual = residual
         self.steps, self.solver, self.shift, self.spread = steps, solver, shift, spread
+        self.solver_description = f"{solver}, shift {shift:g}, spread {spread:g}"
         self.latent_cells = cells
         self.cell = cells * UNet.stride
         self.autoencoder = Autoencoder(latent_channels, latent_factor)
@@ -176,4 +177,4 @@ class LatentDiffusion(SuperResolver):
             # The autoencoder is linear: the base plus the decoded residual is the decoded sum of their latents.
             residual = x.mul_(scale)
             (fine,) = tiles.apply(lambda a: (self.autoencoder.decode(a),), residual, halo=1)
-            yield from fine.add_(base)[:, 0].cpu()
+            yield from fine.add_(base)[:, 0]

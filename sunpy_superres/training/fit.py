@@ -2,12 +2,14 @@
 Fitting a recipe on prepared arrays: torch and Lightning, neither sunpy nor astropy.
 """
 
+import hashlib
 import json
 import logging
 import platform
 import time
 import warnings
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -17,6 +19,8 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
+from sunpy_superres._atomic import replacing
+from sunpy_superres.inference import choose_device, choose_precision
 from sunpy_superres.instruments import HMI_SCALE
 from sunpy_superres.models import get_method
 from sunpy_superres.training.patches import PatchPool
@@ -56,15 +60,51 @@ class _Status(pl.Callback):
         self.say(f"{type(module).__name__} step {trainer.global_step} {time.monotonic() - self.start:.0f}s {figures}")
 
 
+#: Arguments of a model that change how it samples, not what is trained.
+_SAMPLING = ("steps", "solver", "shift", "spread")
+
+
+def _fingerprint(name, recipe, data):
+    """
+    Hash of all that decides the outcome of a stage: the recipe up to it, and the data.
+    """
+    names = list(recipe.stages)
+    decisive = {
+        "model": {key: value for key, value in recipe.model.items() if key not in _SAMPLING},
+        "jitter": asdict(recipe.jitter),
+        "seed": recipe.seed,
+        "exclude": recipe.exclude,
+        "stages": {n: asdict(recipe.stages[n]) for n in names[: names.index(name) + 1]},
+        "data": (data / "index.json").read_text(),
+    }
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+
+
+def _claim(folder, fingerprint):
+    """
+    Mark the folder of a stage as that of one recipe and its data.
+    """
+    mark = folder / "fingerprint"
+    if mark.exists() and mark.read_text() != fingerprint:
+        msg = (
+            f"{folder} holds a stage of another recipe, of other data, or one cut short by --max-steps. "
+            "Train into another folder, or remove it."
+        )
+        raise ValueError(msg)
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(mark) as temporary:
+        temporary.write_text(fingerprint)
+
+
 def _fit_stage(name, recipe, model, data, validation, out, device, say):
     options = recipe.stages[name]
     folder = out / name
     finished = folder / "finished.ckpt"
     task_type = TASKS[options.task or name]
-    accelerator = "gpu" if device.type == "cuda" else "cpu"
     arguments = {"size": options.size, "factor": model.factor, "jitter": recipe.jitter, "device": device}
-    pool = PatchPool(data, **arguments)
+    pool = PatchPool(data, exclude=recipe.exclude, **arguments)
     watch = PatchPool(validation, **arguments) if validation else None
+    _claim(folder, _fingerprint(name, recipe, data))
     task = task_type(model, pool, watch, options, recipe.seed)
     if finished.exists():
         task.load_state_dict(torch.load(finished, weights_only=True, map_location=device)["state_dict"])
@@ -76,19 +116,15 @@ def _fit_stage(name, recipe, model, data, validation, out, device, say):
     for part in task.trained.parameters():
         part.requires_grad_(True)
     every = min(options.validate_every, options.steps)
-    checkpoints = [ModelCheckpoint(folder, save_last=True, save_top_k=0, every_n_train_steps=every)]
-    if options.keep_best and watch:
-        checkpoints.append(
-            ModelCheckpoint(folder, "best", monitor="validation_loss", save_top_k=1, enable_version_counter=False)
-        )
+    checkpoint = ModelCheckpoint(folder, save_last=True, save_top_k=0, every_n_train_steps=every)
     trainer = pl.Trainer(
-        accelerator=accelerator,
+        accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=1,
         max_steps=options.steps,
-        precision="bf16-mixed" if device.type == "cuda" or torch.cpu._is_avx512_bf16_supported() else "32-true",
+        precision="bf16-mixed" if choose_precision(device) == torch.bfloat16 else "32-true",
         gradient_clip_val=options.clip,
         logger=CSVLogger(folder, name="log", version=""),
-        callbacks=[*checkpoints, _Status(every, say)],
+        callbacks=[checkpoint, _Status(every, say)],
         check_val_every_n_epoch=None,
         val_check_interval=every,
         limit_val_batches=8 if watch else 0,
@@ -110,13 +146,9 @@ def _fit_stage(name, recipe, model, data, validation, out, device, say):
     if trainer.interrupted or trainer.global_step < options.steps:
         msg = f"Stage {name} stopped at step {trainer.global_step} of {options.steps}; run it again to go on."
         raise RuntimeError(msg)
-    best = folder / "best.ckpt"
-    if best.exists():
-        task.load_state_dict(torch.load(best, weights_only=True, map_location="cpu")["state_dict"])
     task.finish()
-    temporary = finished.with_suffix(".tmp")
-    torch.save({"state_dict": task.state_dict()}, temporary)
-    temporary.replace(finished)
+    with replacing(finished) as temporary:
+        torch.save({"state_dict": task.state_dict()}, temporary)
     say(f"{name}: {options.steps} steps in {time.monotonic() - started:.0f} s")
 
 
@@ -132,7 +164,7 @@ def fit(recipe, data, out, *, validation=None, device=None, progress=print):
         Folder of prepared arrays.
     out : path-like
         Folder for checkpoints, logs and the result: ``model.safetensors`` and ``config.json``. Checkpoints
-        that are found there are gone on from.
+        that are found there are gone on from, if they are of the same recipe and data.
     validation : path-like, optional
         Folder of prepared arrays that training is watched on.
     device : `str`, optional
@@ -144,14 +176,22 @@ def fit(recipe, data, out, *, validation=None, device=None, progress=print):
     -------
     `pathlib.Path`
         The folder.
+
+    Raises
+    ------
+    ValueError
+        If a stage has no known task, or the folder holds stages of another recipe or of other data.
+    FileNotFoundError
+        If the data were not prepared.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = choose_device(device)
+    if device.type == "mps":  # Lightning's precision plugins do not cover it
+        device = torch.device("cpu")
     torch.set_float32_matmul_precision("high")
     pl.seed_everything(recipe.seed, verbose=False)
     model = get_method(recipe.method)(**recipe.model)
-    started = time.monotonic()
     for name, stage in recipe.stages.items():
         if (stage.task or name) not in TASKS:
             msg = f"Stage {name!r} has no task that is known; known are {', '.join(TASKS)}."
@@ -165,7 +205,7 @@ def fit(recipe, data, out, *, validation=None, device=None, progress=print):
     save_model(
         model.cpu(), out, arguments=recipe.model, instruments=recipe.instruments, scale=scale, dtype=torch.float16
     )
-    record = {"recipe": recipe.name, "seed": recipe.seed, "hardware": hardware, "torch": torch.__version__}
-    record["seconds"] = round(time.monotonic() - started)
-    (out / "training.json").write_text(json.dumps(record, indent=1))
+    record = {"recipe": asdict(recipe), "hardware": hardware, "torch": torch.__version__}
+    with replacing(out / "training.json") as temporary:
+        temporary.write_text(json.dumps(record, indent=1))
     return out

@@ -100,6 +100,8 @@ class PatchPool:
         Fine pixels per low-resolution pixel.
     jitter : `Jitter`, optional
         Variation of the forward operator.
+    exclude : iterable of `str`, optional
+        Parts of the names of files whose fields are left out.
     quiet : `float`, optional
         Weight of a patch whose standard deviation is below 25 G, relative to the others.
     device : `str` or `torch.device`, optional
@@ -109,20 +111,26 @@ class PatchPool:
     ------
     FileNotFoundError
         If the folder was not prepared.
+    ValueError
+        If every field is excluded.
     """
 
     #: Low-resolution pixels around a patch that absorb the edges of the blur.
     margin = 4
     _stride = 32
 
-    def __init__(self, folder, *, size=256, factor=4, jitter=None, quiet=0.2, device="cpu"):
+    def __init__(self, folder, *, size=256, factor=4, jitter=None, exclude=(), quiet=0.2, device="cpu"):
         folder = Path(folder)
         if not (folder / "index.json").exists():
             msg = f"{folder} holds no prepared data (index.json, pixels.npy)."
             raise FileNotFoundError(msg)
         self.factor, self.size = factor, size
         self.jitter = jitter or Jitter()
-        self.records = [Record(**record) for record in json.loads((folder / "index.json").read_text())]
+        records = [Record(**record) for record in json.loads((folder / "index.json").read_text())]
+        self.records = [record for record in records if not any(part in record.name for part in exclude)]
+        if not self.records:
+            msg = f"Every field in {folder} is excluded."
+            raise ValueError(msg)
         pixels = np.load(folder / "pixels.npy")
         whole = size + 2 * self.margin * factor
         # Fields smaller than a patch are mirrored at their edges.
@@ -244,12 +252,12 @@ class PatchPool:
         gain = 1 + torch.where(sharp, 0.3, 1.0) * jitter.gain * normal(n)
         return seen * gain[:, None, None, None] + mixed * noise[:, None, None, None]
 
-    def _limb(self, n, size, uniform):
+    def _limb(self, n, size, uniform, cell=4):
         """
-        For one patch in ten, a straight edge beyond which there is no disk; cut along whole cells of four pixels.
+        For one patch in ten, a straight edge beyond which there is no disk; along whole cells, as at inference.
         """
-        cells = (torch.arange(size // 4, device=self.device) + 0.5) / (size // 4) - 0.5
+        cells = (torch.arange(size // cell, device=self.device) + 0.5) / (size // cell) - 0.5
         angle = 2 * torch.pi * uniform(n)[:, None, None]
         distance = angle.cos() * cells[:, None] + angle.sin() * cells - (0.6 * uniform(n) - 0.1)[:, None, None]
         inside = (distance < 0) | (uniform(n) > 0.1)[:, None, None]
-        return F.interpolate(inside[:, None].float(), scale_factor=4)
+        return F.interpolate(inside[:, None].float(), scale_factor=cell)

@@ -5,13 +5,14 @@ One array of pixels and one index, so that a machine with nothing but torch can 
 """
 
 import json
-import tempfile
 import warnings
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
+from sunpy_superres._atomic import replacing
+from sunpy_superres.instruments import HMI_SCALE, SOLAR_RADIUS
 from sunpy_superres.training.patches import TENTHS, Record
 
 __all__ = ["prepare"]
@@ -45,7 +46,7 @@ def _foreshorten(field, plane, radius, axis):
     seen = interpolate(torch.from_numpy(field)[None, None], size=shape, mode="bilinear", antialias=True)
     # Along the compressed axis the distance from disk center changes by one pixel of the plate per pixel.
     slope = [0.0, 0.0]
-    slope[axis] = 0.504273 / 960.0
+    slope[axis] = HMI_SCALE / SOLAR_RADIUS
     return seen[0, 0].numpy() * np.float32(there / here), [radius, *slope]
 
 
@@ -68,7 +69,7 @@ def _read(path):
         return None, truncated[0]
     if observation.instrument.name != "hmi":
         return None, f"of {observation.instrument.title}, not of SDO/HMI"
-    if not 0.9 < observation.scale / 0.504273 < 1.1:
+    if not 0.9 < observation.scale / HMI_SCALE < 1.1:
         return None, f"{observation.scale:.2f} arcsec per pixel, not about 0.5"
     return (observation.calibrated, _radius_plane(observation.radius)), None
 
@@ -143,11 +144,8 @@ def prepare(source, target, *, exclude=(), limbward=True, progress=None):
         msg = f"No file in {source} is an HMI line-of-sight magnetogram; the first reasons: {dict(skipped)}."
         raise ValueError(msg)
     target.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=target, suffix=".npy", delete=False) as file:
-        np.save(file, np.concatenate(pieces))
-    Path(file.name).replace(target / "pixels.npy")
-    index = target / "index.json"
-    temporary = index.with_suffix(".tmp")
-    temporary.write_text(json.dumps([record.as_dict() for record in records], indent=1))
-    temporary.replace(index)
+    with replacing(target / "pixels.npy") as temporary:
+        np.save(temporary, np.concatenate(pieces))
+    with replacing(target / "index.json") as temporary:
+        temporary.write_text(json.dumps([record.as_dict() for record in records], indent=1))
     return records

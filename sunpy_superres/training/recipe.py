@@ -30,15 +30,11 @@ class Stage:
         Steps until the learning rate is reached.
     validate_every : `int`, optional
         Steps between looks at the validation fields.
-    keep_best : `bool`, optional
-        Keep the weights with the lowest validation loss, not the last.
     task : `str`, optional
         What is trained: a key of `sunpy_superres.training.tasks.TASKS`. Defaults to the name of the stage.
     knee, scale_weight : `float`, optional
         Of the loss of the regression: see `sunpy_superres.training.losses.regression_loss`, and the weight of
         the likelihood of the scale.
-    compile : `bool`, optional
-        Compile the networks on a GPU.
     time_location : `float`, optional
         Location of the logit-normal law of the times of the flow.
     """
@@ -54,8 +50,6 @@ class Stage:
     ema: float = 0.999
     warmup: int = 200
     validate_every: int = 500
-    keep_best: bool = False
-    compile: bool = False
     task: str = ""
     knee: float = 30.0
     scale_weight: float = 0.3

@@ -98,9 +98,6 @@ class Task(pl.LightningModule):
         self.model.to(device)
         for module in (self.model, self.average):
             module.to(memory_format=torch.channels_last)
-        if self.options.compile and device.type == "cuda":
-            for part in self.parts:
-                getattr(self.model, part).compile()
 
     def _batch(self, step):
         """

@@ -3,13 +3,13 @@ A model on disk: ``model.safetensors`` and ``config.json`` in one folder.
 """
 
 import json
-import os
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
+from sunpy_superres._atomic import replacing
 from sunpy_superres.models import get_method
 
 __all__ = ["CONFIG", "FORMAT", "WEIGHTS", "load_model", "read_config", "save_model"]
@@ -49,13 +49,10 @@ def save_model(model, folder, *, arguments, instruments, scale, dtype=torch.floa
         "scale": scale,
         "arguments": arguments,
     }
-    for name, write in (
-        (WEIGHTS, lambda path: save_file(tensors, path, metadata={"format": "pt"})),
-        (CONFIG, lambda path: path.write_text(json.dumps(config, indent=1) + "\n")),
-    ):
-        temporary = folder / f"{name}.{os.getpid()}.tmp"
-        write(temporary)
-        temporary.replace(folder / name)
+    with replacing(folder / WEIGHTS) as temporary:
+        temporary.write_bytes(save(tensors, metadata={"format": "pt"}))
+    with replacing(folder / CONFIG) as temporary:
+        temporary.write_text(json.dumps(config, indent=1) + "\n")
 
 
 def read_config(folder):

@@ -4,6 +4,7 @@ From FITS files to weights that the public functions load.
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -135,6 +136,12 @@ def test_patches_are_pairs(prepared):
     torch.testing.assert_close(again.field, batch.field, rtol=0, atol=0)
 
 
+def test_excluded_from_the_pool(prepared):
+    assert {r.name for r in PatchPool(prepared, size=64, exclude=["sharp.1"]).records} == {"hmi.sharp.0.fits"}
+    with pytest.raises(ValueError, match="is excluded"):
+        PatchPool(prepared, size=64, exclude=["hmi"])
+
+
 def test_pool_of_nothing(tmp_path):
     with pytest.raises(FileNotFoundError, match="holds no prepared data"):
         PatchPool(tmp_path)
@@ -153,9 +160,11 @@ def test_scale_loss_is_least_for_the_right_scale():
     assert found[1] < found[2]
 
 
-def test_fit_makes_a_model_that_runs(recipe, prepared, tmp_path, mdi_map):
+@pytest.mark.parametrize("residual", ["mean", "input"])
+def test_fit_makes_a_model_that_runs(recipe, prepared, tmp_path, mdi_map, residual):
     from sunpy_superres.training.fit import fit
 
+    recipe = replace(recipe, model={**recipe.model, "residual": residual})
     said = []
     out = fit(recipe, prepared, tmp_path / "run", validation=prepared, device="cpu", progress=said.append)
     assert any("validation_loss" in line for line in said)
@@ -165,6 +174,9 @@ def test_fit_makes_a_model_that_runs(recipe, prepared, tmp_path, mdi_map):
     said.clear()
     fit(recipe, prepared, out, device="cpu", progress=said.append)
     assert sum("already finished" in line for line in said) == 3
+    # Nor is what another recipe made taken for that of this one.
+    with pytest.raises(ValueError, match="of another recipe"):
+        fit(replace(recipe, seed=8), prepared, out, device="cpu")
 
 
 def test_interrupted_training_goes_on_as_if_it_had_not_been(recipe, prepared, tmp_path, monkeypatch):

@@ -24,7 +24,7 @@ from sunpy_superres.inference import choose_device, choose_precision
 from sunpy_superres.instruments import HMI_SCALE
 from sunpy_superres.models import get_method
 from sunpy_superres.training.patches import PatchPool
-from sunpy_superres.training.tasks import TASKS
+from sunpy_superres.training.tasks import STAGES
 from sunpy_superres.weights.files import save_model
 
 __all__ = ["fit"]
@@ -100,7 +100,7 @@ def _fit_stage(name, recipe, model, data, validation, out, device, say):
     options = recipe.stages[name]
     folder = out / name
     finished = folder / "finished.ckpt"
-    task_type = TASKS[options.task or name]
+    task_type = STAGES[name]
     arguments = {"size": options.size, "factor": model.factor, "jitter": recipe.jitter, "device": device}
     pool = PatchPool(data, exclude=recipe.exclude, **arguments)
     watch = PatchPool(validation, **arguments) if validation else None
@@ -180,7 +180,7 @@ def fit(recipe, data, out, *, validation=None, device=None, progress=print):
     Raises
     ------
     ValueError
-        If a stage has no known task, or the folder holds stages of another recipe or of other data.
+        If a stage is not known, or the folder holds stages of another recipe or of other data.
     FileNotFoundError
         If the data were not prepared.
     """
@@ -192,10 +192,9 @@ def fit(recipe, data, out, *, validation=None, device=None, progress=print):
     torch.set_float32_matmul_precision("high")
     pl.seed_everything(recipe.seed, verbose=False)
     model = get_method(recipe.method)(**recipe.model)
-    for name, stage in recipe.stages.items():
-        if (stage.task or name) not in TASKS:
-            msg = f"Stage {name!r} has no task that is known; known are {', '.join(TASKS)}."
-            raise ValueError(msg)
+    if unknown := [name for name in recipe.stages if name not in STAGES]:
+        msg = f"Unknown stage {unknown[0]!r}; known are {', '.join(STAGES)}."
+        raise ValueError(msg)
     for name in recipe.stages:
         with _quiet():
             _fit_stage(name, recipe, model, Path(data), validation, out, device, progress)

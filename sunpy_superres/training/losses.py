@@ -16,16 +16,16 @@ def autoencoder_loss(found, truth):
     return ((found - truth) ** 2 / variance).mean()
 
 
-def regression_loss(found, truth, field, window, knee=30.0):
+def regression_loss(found, truth, field, window):
     """
-    Squared error divided by ``knee + |local field|`` (gauss), between plain and fully weighted regression.
+    Squared error divided by ``30 G + |local field|``, between plain and fully weighted regression.
 
     Any weight that depends on the input alone has the conditional mean as its minimum; this one keeps the
     spots from drowning the rest and the noise of the quiet Sun from drowning the spots.
     """
     local = F.avg_pool2d(field.abs(), 5, stride=1, padding=2)
     factor = truth.shape[-1] // field.shape[-1]
-    weight = F.interpolate(window / (knee + local), scale_factor=factor, mode="nearest")
+    weight = F.interpolate(window / (30.0 + local), scale_factor=factor, mode="nearest")
     return ((found - truth) ** 2 * weight).mean()
 
 

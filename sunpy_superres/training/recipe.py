@@ -30,13 +30,10 @@ class Stage:
         Steps until the learning rate is reached.
     validate_every : `int`, optional
         Steps between looks at the validation fields.
-    task : `str`, optional
-        What is trained: a key of `sunpy_superres.training.tasks.TASKS`. Defaults to the name of the stage.
-    knee, scale_weight : `float`, optional
-        Of the loss of the regression: see `sunpy_superres.training.losses.regression_loss`, and the weight of
-        the likelihood of the scale.
+    scale_weight : `float`, optional
+        Weight of the likelihood of the scale (stage ``regression``).
     time_location : `float`, optional
-        Location of the logit-normal law of the times of the flow.
+        Location of the logit-normal law of the times (stage ``flow``).
     """
 
     steps: int
@@ -50,8 +47,6 @@ class Stage:
     ema: float = 0.999
     warmup: int = 200
     validate_every: int = 500
-    task: str = ""
-    knee: float = 30.0
     scale_weight: float = 0.3
     time_location: float = 0.0
 

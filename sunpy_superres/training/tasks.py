@@ -16,7 +16,7 @@ from sunpy_superres.models.diffusion import interpolate, sample_times
 from sunpy_superres.training import losses
 from sunpy_superres.training.patches import Batch
 
-__all__ = ["TASKS", "AutoencoderTask", "FlowTask", "RegressionTask", "Task"]
+__all__ = ["STAGES", "AutoencoderTask", "FlowTask", "RegressionTask", "Task"]
 
 
 def _moving_average(decay):
@@ -208,7 +208,7 @@ class RegressionTask(Task):
             residual = self.model.autoencoder.encode(batch.truth - base)
         window = F.max_pool2d(batch.window, self.model.latent_cells)
         scale = losses.scale_loss(residual, log_scale, window)
-        loss = losses.regression_loss(base, batch.truth, batch.field, batch.window, self.options.knee)
+        loss = losses.regression_loss(base, batch.truth, batch.field, batch.window)
         figures = {"scale": scale.detach(), "rms_gauss": (base - batch.truth).detach().square().mean().sqrt()}
         return loss + self.options.scale_weight * scale, figures
 
@@ -240,5 +240,5 @@ class FlowTask(Task):
         return losses.flow_loss(self.model.denoiser(x, time, self.model.condition(known)), velocity, window), {}
 
 
-#: Tasks by name, in the order in which they are trained.
-TASKS = {"autoencoder": AutoencoderTask, "regression": RegressionTask, "flow": FlowTask}
+#: Tasks of the stages by name, in the order in which they are trained.
+STAGES = {"autoencoder": AutoencoderTask, "regression": RegressionTask, "flow": FlowTask}

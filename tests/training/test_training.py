@@ -235,7 +235,7 @@ def test_wrong_recipes(tmp_path, change, message):
 def test_recipes_of_the_package():
     recipe = read_recipe("ldm-mdi")
     assert recipe.method == "ldm"
-    assert list(recipe.stages) == ["autoencoder", "regression", "polish", "flow"]
+    assert list(recipe.stages) == ["autoencoder", "regression", "flow"]
     assert all(stage.steps <= 5 for stage in recipe.with_steps(5).stages.values())
     with pytest.raises(FileNotFoundError, match="those that come with the package are ldm-mdi, ldm-mdi-input"):
         read_recipe("ldm-venus")

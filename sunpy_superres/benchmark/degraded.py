@@ -29,7 +29,7 @@ __all__ = ["PERIODS", "degraded_hmi", "run_degraded", "score_ensemble"]
 PERIODS = (8, 4, 2)
 
 
-def score_ensemble(truth, members, baseline, *, scale=HMI_SCALE, edge=8):
+def score_ensemble(truth, members, baseline, *, scale=HMI_SCALE, edge=0):
     """
     Score an ensemble and its mean against the truth and against a baseline.
 
@@ -44,7 +44,7 @@ def score_ensemble(truth, members, baseline, *, scale=HMI_SCALE, edge=8):
     scale : `float`, optional
         Pixel scale in arcsec. Defaults to that of HMI.
     edge : `int`, optional
-        Pixels left out along every side, where no method knows the surroundings. Defaults to 8.
+        Pixels left out along every side. Defaults to 0: the edges, where no method knows the surroundings, count too.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def degraded_hmi(
     method="ldm",
     n_samples=20,
     seed=0,
-    edge=8,
+    edge=0,
     progress=False,
     **options,
 ):
@@ -136,7 +136,7 @@ def degraded_hmi(
     seed : `int`, optional
         Seed of the noise of the degradation and of the samples, the same for every image. Defaults to 0.
     edge : `int`, optional
-        Pixels of the truth left out along every side. Defaults to 8.
+        Pixels of the truth left out along every side. Defaults to 0.
     progress : `bool`, optional
         Whether to show a progress bar. Defaults to `False`.
     **options

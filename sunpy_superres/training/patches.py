@@ -75,8 +75,8 @@ class Jitter:
     """
 
     instrument: str = "mdi"
-    core: float = 0.5
-    sharp: float = 0.12
+    core: float = 0.8
+    sharp: float = 0.08
     fwhm: tuple = (2.0, 4.5)
     noise: tuple = (3.0, 30.0)
     gain: float = 0.03
@@ -249,7 +249,7 @@ class PatchPool:
         # Interpolated archives have noise that is correlated from pixel to pixel.
         smooth = F.avg_pool2d(F.pad(white, (1, 1, 1, 1), mode="reflect"), 3, stride=1) * 3
         mixed = torch.where(((~core) & (uniform(n) < 0.3))[:, None, None, None], smooth, white)
-        gain = 1 + torch.where(sharp, 0.3, 1.0) * jitter.gain * normal(n)
+        gain = 1 + torch.where(core | sharp, 0.3, 1.0) * jitter.gain * normal(n)
         return seen * gain[:, None, None, None] + mixed * noise[:, None, None, None]
 
     def _limb(self, n, size, uniform, cell=4):

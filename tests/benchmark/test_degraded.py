@@ -89,7 +89,7 @@ def test_score_ensemble_errors():
     with pytest.raises(ValueError, match="Shapes do not fit"):
         score_ensemble(np.zeros((40, 40)), np.zeros((2, 40, 40)), np.zeros((10, 10)))
     with pytest.raises(ValueError, match="Nothing is left"):
-        score_ensemble(np.zeros((16, 40)), np.zeros((2, 16, 40)), np.zeros((16, 40)))
+        score_ensemble(np.zeros((16, 40)), np.zeros((2, 16, 40)), np.zeros((16, 40)), edge=8)
     with pytest.raises(ValueError, match="at least 2 members"):
         score_ensemble(np.ones((40, 40)), np.zeros((1, 40, 40)), np.zeros((40, 40)))
 
@@ -113,7 +113,7 @@ def test_run_degraded(folder, fake):
 def test_degraded_hmi_scores_against_the_truth(folder, fake):
     path = folder / "hmi" / "validation" / "hmi.sharp.1.magnetogram.fits"
     fake.noise = 0
-    results = degraded_hmi([path], n_samples=2, seed=7)
+    results = degraded_hmi([path], n_samples=2, seed=7, edge=8)
     truth = fits.getdata(path)[:96, :88].astype(np.float32)
     import sunpy_superres
 

@@ -227,7 +227,9 @@ class FlowTask(Task):
         model = self.model
         base, scale, known = model.describe(batch.field, batch.radius)
         window = F.max_pool2d(batch.window, model.latent_cells)
-        return model.autoencoder.encode(batch.truth - base) / scale * window, known, window
+        data = model.autoencoder.encode(batch.truth - base) / scale
+        # A few outliers would make steps that the network does not survive: without a bound it once died at step 2,600.
+        return data.clamp(-10, 10) * window, known, window
 
     def loss(self, digest, generator):
         """

@@ -145,7 +145,7 @@ def synthetic_magnetogram(shape=(512, 512), *, seed=0):
     ny, nx = shape
     wavenumber = np.hypot(np.fft.fftfreq(ny)[:, None], np.fft.rfftfreq(nx)[None])
 
-    def texture(period, slope, cutoff=0.33):
+    def texture(period, slope, cutoff=0.17):
         # Gaussian random field: flat beyond `period` pixels, falling with `slope` below, cut where HMI blurs.
         power = (wavenumber**2 + period**-2) ** (-slope / 4) * np.exp(-((wavenumber / cutoff) ** 2))
         field = np.fft.irfft2(np.fft.rfft2(rng.normal(size=shape)) * power, s=shape)

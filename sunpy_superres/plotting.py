@@ -32,6 +32,12 @@ def _show(axes, data, first, last, **look):
     return axes.imshow(thinned, origin="lower", interpolation="nearest", extent=extent, **look)
 
 
+def _axis_labels(smap):
+    if "HPLN" in str(smap.meta.get("ctype1", "HPLN")).upper():
+        return "Solar X", "Solar Y"
+    return "Longitude", "Latitude"
+
+
 def plot_superresolution(smap, fine, *, sample=None, truth=None, zoom=None, figure=None):
     """
     Input, result and uncertainty side by side, whole and zoomed.
@@ -81,6 +87,7 @@ def plot_superresolution(smap, fine, *, sample=None, truth=None, zoom=None, figu
     grid = figure.add_gridspec(2, columns)
     # Linear near zero, compressed toward kilogauss: network and spots in one picture.
     norm = AsinhNorm(linear_width=limit / 5, vmin=-limit, vmax=limit)
+    fields, spreads = [], []
     for column in range(columns):
         is_spread = column == len(panels)
         title, where, data, scale = ("uncertainty (1 sigma)", fine, spread, factor) if is_spread else panels[column]
@@ -97,14 +104,20 @@ def plot_superresolution(smap, fine, *, sample=None, truth=None, zoom=None, figu
             else:
                 first = (left * scale, bottom * scale)
                 image = _show(axes, data, first, [start + zoom * scale for start in first], **look)
-            for i, coordinate in enumerate(axes.coords):
+            for i, (coordinate, label) in enumerate(zip(axes.coords, _axis_labels(where), strict=True)):
                 coordinate.set_ticklabel(size=8)
                 coordinate.set_ticklabel_visible(i == 0 or column == 0)
-                if column or row == 0:
-                    coordinate.set_axislabel(" ")
-        if column in (len(panels) - 1, columns - 1):
-            bar = figure.colorbar(image, ax=figure.axes[-2:], orientation="horizontal", shrink=0.8, pad=0.02)
-            bar.set_label("standard deviation [G]" if is_spread else "line-of-sight field [G]")
+                coordinate.set_axislabel(label if (row == 1 and i == 0) or (column == 0 and i == 1) else " ")
+            (spreads if is_spread else fields).append((axes, image))
+    ticks = [sign * tick for tick in (limit, limit / 5) for sign in (-1, 1)]
+    for drawn, label, options in (
+        (fields, "line-of-sight field [G]", {"ticks": [0, *ticks], "format": "%.0f"}),
+        (spreads, "standard deviation [G]", {}),
+    ):
+        if drawn:
+            axes, images = zip(*drawn, strict=True)
+            bar = figure.colorbar(images[0], ax=axes, orientation="horizontal", fraction=0.05, pad=0.07, **options)
+            bar.set_label(label)
     return figure
 
 

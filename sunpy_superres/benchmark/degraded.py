@@ -169,6 +169,7 @@ def degraded_hmi(
     if n_samples < 2:
         msg = f"n_samples must be at least 2 to judge an ensemble, got {n_samples!r}."
         raise ValueError(msg)
+    network = network_of(method, options.get("model"), "mdi")
     images, meta = [], None
     for path in progress_bar(paths, show=progress):
         truth = crop(read_image(path), 8)
@@ -181,7 +182,7 @@ def degraded_hmi(
         check_complete(baseline, seen, "bicubic")
         figures = score_ensemble(truth, members, baseline, edge=edge)
         figures["data_consistency"] = _data_consistency(members[0], truth, seen, edge)
-        figures |= _autoencoder_error(network_of(method, options.get("model"), "mdi"), truth, edge)
+        figures |= _autoencoder_error(network, truth, edge)
         images.append({"file": path.name, "shape": list(truth.shape), **figures})
 
     names = [name for name in images[0] if name not in ("file", "shape")]

@@ -2,7 +2,6 @@
 Time and memory of one magnetogram, and what tiles change of it.
 """
 
-import resource
 import sys
 import time
 
@@ -52,6 +51,8 @@ def run_full_disk(
     >>> from sunpy_superres.benchmark import run_full_disk
     >>> run_full_disk("mdi.fits")["figures"]["full_disk_minutes"]  # doctest: +SKIP
     """
+    import resource  # NOQA: PLC0415 - not on Windows, where the other protocols run
+
     check_writable(out)
     options |= {"method": method, "model": model, "n_samples": n_samples, "seed": seed, "steps": steps}
     smap = read_map(path)

@@ -228,7 +228,8 @@ class FlowTask(Task):
         base, scale, known = model.describe(batch.field, batch.radius)
         window = F.max_pool2d(batch.window, model.latent_cells)
         data = model.autoencoder.encode(batch.truth - base) / scale
-        # A few outliers would make steps that the network does not survive: without a bound it once died at step 2,600.
+        # Against steps that the tails would make too long: one run without a bound, and at a higher learning rate,
+        # collapsed to zero output; which of the two did it was not found out.
         return data.clamp(-10, 10) * window, known, window
 
     def loss(self, digest, generator):

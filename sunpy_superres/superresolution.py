@@ -24,7 +24,7 @@ _COARSE = 1.3
 _DEFAULT_SAMPLES = 20
 
 # Everything decided before the first sample is drawn; `members` is the iterator over them.
-_Run = namedtuple("_Run", ["smap", "observation", "factor", "provenance", "members"])
+_Run = namedtuple("_Run", ["smap", "observation", "network", "provenance", "members"])
 
 
 def available_methods():
@@ -168,7 +168,9 @@ def sample_posterior(
     -------
     `~ndcube.NDCube` or `list` of `~ndcube.NDCube`
         Of shape (sample, y, x), float32, in HMI gauss; the two spatial axes have the WCS of the Map that
-        `superresolve` returns. All members are in memory: 64 MiB each for a full disk.
+        `superresolve` returns. All members are in memory: 64 MiB each for a full disk. Members 2k and
+        2k + 1 of ``"ldm"`` are antithetic (made from opposite noise [1]_), so that few of them give the mean; each
+        is a draw by itself, but where independent draws are needed, take every second one (``data[::2]``).
 
     Raises
     ------
@@ -178,6 +180,11 @@ def sample_posterior(
     See Also
     --------
     superresolve : their mean and standard deviation, in constant memory
+
+    References
+    ----------
+    .. [1] Hammersley & Morton 1956, Math. Proc. Camb. Phil. Soc. 52, 449, `doi:10.1017/S0305004100031455
+       <https://doi.org/10.1017/S0305004100031455>`__
 
     Examples
     --------
@@ -206,17 +213,18 @@ def _each(finish, given, **options):
 def _summary(run):
     from sunpy_superres.inference import moments  # NOQA: PLC0415
 
-    ensemble = moments(run.members)
-    valid = run.observation.valid
-    return maps.build(run.smap, ensemble.mean, run.factor, valid=valid, std=ensemble.std, provenance=run.provenance)
+    ensemble = moments(run.members, antithetic=run.network.antithetic)
+    factor, valid = run.network.factor, run.observation.valid
+    return maps.build(run.smap, ensemble.mean, factor, valid=valid, std=ensemble.std, provenance=run.provenance)
 
 
 def _members(run):
-    shape = [n * run.factor for n in run.observation.field.shape]
+    factor = run.network.factor
+    shape = [n * factor for n in run.observation.field.shape]
     members = np.empty((run.provenance.n_samples, *shape), dtype=np.float32)
     for member, drawn in zip(members, run.members, strict=True):
         member[:] = drawn
-    fine = maps.build(run.smap, members[0], run.factor, valid=run.observation.valid, provenance=run.provenance)
+    fine = maps.build(run.smap, members[0], factor, valid=run.observation.valid, provenance=run.provenance)
     members[:, np.isnan(fine.data)] = np.nan  # in place: a full disk fills a gigabyte
     return maps.to_ndcube(fine, members)
 
@@ -287,7 +295,7 @@ def _prepare(smap, *, method, n_samples, model, instrument, steps, seed, device,
         tile_size=tile_size,
         progress=progress,
     )
-    return _Run(smap, observation, network.factor, provenance, members)
+    return _Run(smap, observation, network, provenance, members)
 
 
 def _on_scale(smap, observation, scale):

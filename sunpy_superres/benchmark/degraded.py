@@ -29,7 +29,7 @@ __all__ = ["PERIODS", "degraded_hmi", "run_degraded", "score_ensemble"]
 PERIODS = (8, 4, 2)
 
 
-def score_ensemble(truth, members, baseline, *, scale=HMI_SCALE, edge=0):
+def score_ensemble(truth, members, baseline, *, scale=HMI_SCALE, edge=0, antithetic=False):
     """
     Score an ensemble and its mean against the truth and against a baseline.
 
@@ -45,6 +45,9 @@ def score_ensemble(truth, members, baseline, *, scale=HMI_SCALE, edge=0):
         Pixel scale in arcsec. Defaults to that of HMI.
     edge : `int`, optional
         Pixels left out along every side. Defaults to 0: the edges, where no method knows the surroundings, count too.
+    antithetic : `bool`, optional
+        Whether members 2k and 2k + 1 are antithetic. The scores that take members for independent draws (CRPS,
+        spread-skill, coverage) are then of every second member. Defaults to `False`.
 
     Returns
     -------
@@ -56,13 +59,14 @@ def score_ensemble(truth, members, baseline, *, scale=HMI_SCALE, edge=0):
           baseline; ``rmse_ratio``, ``gradient_ratio``: one over the other
         * ``fair_crps``, and ``crps_ratio``: over the mean absolute error of the ensemble mean
         * ``spread_skill``, ``coverage`` and ``nominal_coverage`` (between the smallest and the largest member)
-        * ``power_8``, ``power_4``, ``power_2``: power of one sample over that of the truth at periods in arcsec
+        * ``power_8``, ``power_4``, ``power_2``: power of one sample over that of the truth at periods in arcsec, and
+          ``truth_power_8`` and so on: that of the truth, in (gauss arcsec)²
         * ``flux_ratio``: total unsigned flux of one sample over that of the truth
 
     Raises
     ------
     ValueError
-        If the shapes do not fit, there are fewer than two members, or nothing is left to score.
+        If the shapes do not fit, there are fewer than two independent members, or nothing is left to score.
 
     Examples
     --------
@@ -85,11 +89,13 @@ def score_ensemble(truth, members, baseline, *, scale=HMI_SCALE, edge=0):
     truth = np.where(valid, truth, np.nan)
     sample = np.where(valid, members[0], np.nan)
     mean = members.mean(axis=0, dtype=np.float64)
+    independent = members[::2] if antithetic else members
 
     rmse, rmse_bicubic = metrics.rmse(mean, truth), metrics.rmse(baseline, truth)
     gradient, gradient_bicubic = metrics.gradient_error(mean, truth), metrics.gradient_error(baseline, truth)
-    mae, crps = metrics.mae(mean, truth), metrics.fair_crps(members, truth)
+    mae, crps = metrics.mae(mean, truth), metrics.fair_crps(independent, truth)
     power = metrics.power_ratio(sample, truth, scale, PERIODS)
+    true_power = metrics.band_power(truth, scale, PERIODS)
     return {
         "rmse": rmse,
         "rmse_bicubic": rmse_bicubic,
@@ -100,10 +106,11 @@ def score_ensemble(truth, members, baseline, *, scale=HMI_SCALE, edge=0):
         "mae": mae,
         "fair_crps": crps,
         "crps_ratio": _ratio(crps, mae),
-        "spread_skill": metrics.spread_skill_ratio(members, truth),
-        "coverage": metrics.coverage(members, truth),
-        "nominal_coverage": metrics.nominal_coverage(len(members)),
+        "spread_skill": metrics.spread_skill_ratio(independent, truth),
+        "coverage": metrics.coverage(independent, truth),
+        "nominal_coverage": metrics.nominal_coverage(len(independent)),
         **{f"power_{period:g}": float(value) for period, value in zip(PERIODS, power, strict=True)},
+        **{f"truth_power_{period:g}": float(value) for period, value in zip(PERIODS, true_power, strict=True)},
         "flux_ratio": _ratio(metrics.unsigned_flux(sample), metrics.unsigned_flux(truth)),
     }
 
@@ -132,7 +139,7 @@ def degraded_hmi(
     method : `str`, optional
         The method to be measured. Defaults to ``"ldm"``.
     n_samples : `int`, optional
-        Members of the ensemble, at least 2. Defaults to 20.
+        Members of the ensemble, at least 2, or 3 if they are antithetic. Defaults to 20.
     seed : `int`, optional
         Seed of the noise of the degradation and of the samples, the same for every image. Defaults to 0.
     edge : `int`, optional
@@ -147,7 +154,7 @@ def degraded_hmi(
     `dict`
         What was measured and how (``protocol``, ``version``, ``method``, …), ``images`` (the figures of
         `score_ensemble` for every image), ``figures`` (their mean over images; that of a ratio is the mean of the
-        ratios) and ``std`` (their standard deviation over images). Fit for `write_json`.
+        ratios, and ``pooled_power_8`` and so on are ratios of the mean spectra) and ``std`` (their standard deviation over images). Fit for `write_json`.
 
     Raises
     ------
@@ -166,10 +173,11 @@ def degraded_hmi(
     if not paths:
         msg = "No files to measure on."
         raise ValueError(msg)
-    if n_samples < 2:
-        msg = f"n_samples must be at least 2 to judge an ensemble, got {n_samples!r}."
-        raise ValueError(msg)
     network = network_of(method, options.get("model"), "mdi")
+    least = 3 if network.antithetic else 2  # two of them independent
+    if n_samples < least:
+        msg = f"n_samples must be at least {least} to judge an ensemble of {method!r}, got {n_samples!r}."
+        raise ValueError(msg)
     images, meta = [], None
     for path in progress_bar(paths, show=progress):
         truth = crop(read_image(path), 8)
@@ -180,17 +188,23 @@ def degraded_hmi(
         baseline = np.asarray(sunpy_superres.superresolve(smap, method="bicubic", n_samples=1).data)
         check_complete(members, seen, method)
         check_complete(baseline, seen, "bicubic")
-        figures = score_ensemble(truth, members, baseline, edge=edge)
+        figures = score_ensemble(truth, members, baseline, edge=edge, antithetic=network.antithetic)
         figures["data_consistency"] = _data_consistency(members[0], truth, seen, edge)
         figures |= _autoencoder_error(network, truth, edge)
         images.append({"file": path.name, "shape": list(truth.shape), **figures})
 
     names = [name for name in images[0] if name not in ("file", "shape")]
     values = {name: [image[name] for image in images] for name in names}
+    # The ratio of an image that has next to no power, because it is out of focus, says little: the mean over
+    # images is also given as that of the spectra.
+    pooled = {
+        f"pooled_power_{p:g}": float(np.average(values[f"power_{p:g}"], weights=values[f"truth_power_{p:g}"]))
+        for p in PERIODS
+    }
     return {
         **about("degraded_hmi", meta, method=method, n_samples=n_samples, seed=seed, edge=edge),
         "images": images,
-        "figures": {name: float(np.mean(v)) for name, v in values.items()},
+        "figures": {name: float(np.mean(v)) for name, v in values.items()} | pooled,
         "std": {name: float(np.std(v)) for name, v in values.items()},
     }
 

@@ -65,9 +65,11 @@ TARGETS = (
     Target("spread_skill", "spread-skill ratio", (0.85, 1.15), (0.95, 1.05)),
     Target("coverage", "coverage between smallest and largest member"),
     Target("nominal_coverage", "the same, if calibrated"),
-    Target("power_8", 'power of one sample / truth at 8"', (0.7, 1.4), (0.9, 1.1)),
-    Target("power_4", 'power of one sample / truth at 4"', (0.7, 1.4), (0.9, 1.1)),
-    Target("power_2", 'power of one sample / truth at 2"', (0.7, 1.4), (0.9, 1.1)),
+    *(
+        Target(f"{kind}power_{period}", f'power of one sample / truth at {period}"{how}', (0.7, 1.4), (0.9, 1.1))
+        for kind, how in (("pooled_", ", mean spectra"), ("", ", mean of the images' ratios"))
+        for period in (8, 4, 2)
+    ),
     Target("flux_ratio", "total unsigned flux of one sample / truth", (0.9, 1.1), (0.97, 1.03)),
     Target("data_consistency", "misfit of one degraded sample to the input / noise"),
     Target("autoencoder_rmse", "autoencoder round trip, RMSE [G]", _at_most(5), _at_most(2), 2),

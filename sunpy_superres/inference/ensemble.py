@@ -69,7 +69,7 @@ def draw(model, observation, samples, *, seed, steps=None, device, tile_size=Non
             bar.update()
 
 
-def moments(members):
+def moments(members, *, antithetic=False):
     """
     Mean and standard deviation of samples that come one at a time (Welford's recurrence).
 
@@ -77,11 +77,14 @@ def moments(members):
     ----------
     members : iterable of `numpy.ndarray`
         The samples; none is kept.
+    antithetic : `bool`, optional
+        Whether samples 2k and 2k + 1 are antithetic. Defaults to `False`.
 
     Returns
     -------
     `Ensemble`
-        The standard deviation is that of the sample (divided by n - 1).
+        The standard deviation is without bias of the number of samples n: the sum of squares is divided by n - 1 for
+        independent samples, and by n (n - 1/n if it is odd) for antithetic ones, whose mean has no error of its own.
     """
     mean = spread = None
     count = 0
@@ -96,5 +99,5 @@ def moments(members):
         spread += change
     if count < 2:
         return Ensemble(mean, None)
-    spread /= np.float32(count - 1)
+    spread /= np.float32(count - (count % 2) / count if antithetic else count - 1)
     return Ensemble(mean, np.sqrt(spread, out=spread))

@@ -15,9 +15,10 @@ from sunpy_superres.metrics.ensemble import (
 )
 from sunpy_superres.metrics.physics import gradient_error, unsigned_flux
 from sunpy_superres.metrics.pixel import bias, mae, pcc, psnr, rmse, slope
-from sunpy_superres.metrics.spectrum import frc, power_ratio, power_spectrum, resolution
+from sunpy_superres.metrics.spectrum import band_power, frc, power_ratio, power_spectrum, resolution
 
 __all__ = [
+    "band_power",
     "bias",
     "coverage",
     "fair_crps",

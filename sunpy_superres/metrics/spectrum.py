@@ -10,7 +10,7 @@ import numpy as np
 
 from sunpy_superres.metrics._arrays import same_shape
 
-__all__ = ["frc", "power_ratio", "power_spectrum", "resolution"]
+__all__ = ["band_power", "frc", "power_ratio", "power_spectrum", "resolution"]
 
 
 def power_spectrum(field, scale):
@@ -60,6 +60,41 @@ def power_spectrum(field, scale):
     return rings.frequency, rings.mean(_power(transform)) * scale**2 / np.sum(window**2)
 
 
+def band_power(field, scale, periods, *, width=0.1):
+    r"""
+    Power of a map around the periods asked for: `power_spectrum`, averaged over wider rings.
+
+    Parameters
+    ----------
+    field : `numpy.ndarray`
+        Two-dimensional map. Pixels that are not finite are set to the mean.
+    scale, periods, width
+        As for `power_ratio`.
+
+    Returns
+    -------
+    `numpy.ndarray`
+        One value for every period, in the squares of the units of field and scale.
+
+    Raises
+    ------
+    ValueError
+        As for `power_ratio`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sunpy_superres.metrics import band_power
+    >>> noise = np.random.default_rng(0).normal(0, 10, (256, 256))
+    >>> print(f"{band_power(noise, 0.5, 2)[0]:.0f}")
+    25
+    """
+    field, _ = same_shape(field, field, ndim=2)
+    (transform,), window = _transforms(field)
+    power = _power(transform) * scale**2 / np.sum(window**2)
+    return np.array([power[ring].mean() for ring in _bands(field.shape, scale, periods, width)])
+
+
 def power_ratio(pred, truth, scale, periods, *, width=0.1):
     r"""
     Power of the prediction over power of the truth, at the periods asked for.
@@ -100,22 +135,10 @@ def power_ratio(pred, truth, scale, periods, *, width=0.1):
     array([0.25, 0.25, 0.25])
     """
     pred, truth = same_shape(pred, truth, ndim=2)
-    periods = np.atleast_1d(np.asarray(periods, dtype=np.float64))
-    longest = min(pred.shape) * scale
-    # A little slack, since 2 * scale is rarely exact.
-    if not np.all((periods >= 2 * scale * (1 - 1e-9)) & (periods <= longest * (1 + 1e-9))):
-        msg = f"Periods must lie between {2 * scale:g} (Nyquist) and {longest:g} (the shorter side), got {periods}."
-        raise ValueError(msg)
     (f_pred, f_truth), _ = _transforms(pred, truth)
     p_pred, p_truth = _power(f_pred), _power(f_truth)
-    k = _frequencies(pred.shape, scale)
-    ratio = np.full(len(periods), np.nan)
-    for i, center in enumerate(1 / periods):
-        ring = np.abs(k - center) <= max(width * center, 0.5 / longest)
-        total = p_truth[ring].sum()
-        if total > 0:
-            ratio[i] = p_pred[ring].sum() / total
-    return ratio
+    sums = np.array([(p_pred[ring].sum(), p_truth[ring].sum()) for ring in _bands(pred.shape, scale, periods, width)])
+    return np.divide(sums[:, 0], sums[:, 1], out=np.full(len(sums), np.nan), where=sums[:, 1] > 0)
 
 
 def frc(pred, truth, scale):
@@ -242,6 +265,20 @@ class _Rings:
 
     def mean(self, values):
         return self.sum(values) / self.count
+
+
+def _bands(shape, scale, periods, width):
+    """
+    For each period the boolean ring of spatial frequencies around it.
+    """
+    periods = np.atleast_1d(np.asarray(periods, dtype=np.float64))
+    longest = min(shape) * scale
+    # A little slack, since 2 * scale is rarely exact.
+    if not np.all((periods >= 2 * scale * (1 - 1e-9)) & (periods <= longest * (1 + 1e-9))):
+        msg = f"Periods must lie between {2 * scale:g} (Nyquist) and {longest:g} (the shorter side), got {periods}."
+        raise ValueError(msg)
+    k = _frequencies(shape, scale)
+    return [np.abs(k - center) <= max(width * center, 0.5 / longest) for center in 1 / periods]
 
 
 def _frequencies(shape, scale):

@@ -44,6 +44,8 @@ class SuperResolver(nn.Module, ABC):
     method = None
     #: Whether samples differ from each other.
     stochastic = True
+    #: Whether samples 2k and 2k + 1 are drawn from opposite noise: their errors cancel in the mean of the ensemble.
+    antithetic = False
     #: Whether there are weights to load.
     trained = True
     #: Up-sampling factor.
@@ -92,10 +94,11 @@ class SuperResolver(nn.Module, ABC):
             Shape (factor * y, factor * x), float32, HMI gauss.
         """
 
-    @staticmethod
-    def noise(shape, seed, sample):
+    @classmethod
+    def noise(cls, shape, seed, sample):
         """
         Standard normal noise of one sample for the whole field, the same on every device.
         """
-        generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(sample,)))
-        return torch.from_numpy(generator.standard_normal(tuple(shape), dtype=np.float32))
+        key, sign = (sample // 2, 1 - 2 * (sample % 2)) if cls.antithetic else (sample, 1)
+        generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(key,)))
+        return torch.from_numpy(generator.standard_normal(tuple(shape), dtype=np.float32)) * sign

@@ -55,6 +55,8 @@ class LatentDiffusion(SuperResolver):
         Factor on the drawn residual that calibrates the spread for this solver and number of steps.
     """
 
+    antithetic = True
+
     def __init__(
         self,
         *,
@@ -82,7 +84,7 @@ class LatentDiffusion(SuperResolver):
         self.factor = factor
         self.residual = residual
         self.steps, self.solver, self.shift, self.spread = steps, solver, shift, spread
-        self.solver_description = f"{solver}, shift {shift:g}, spread {spread:g}"
+        self.solver_description = f"{solver}, shift {shift:g}, spread {spread:g}, antithetic"
         self.latent_cells = cells
         self.cell = cells * UNet.stride
         self.autoencoder = Autoencoder(latent_channels, latent_factor)

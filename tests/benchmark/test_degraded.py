@@ -53,6 +53,7 @@ def test_score_ensemble_by_hand(rng):
         "power_8": metrics.power_ratio(m[0], t, SCALE, 8)[0],
         "power_4": metrics.power_ratio(m[0], t, SCALE, 4)[0],
         "power_2": metrics.power_ratio(m[0], t, SCALE, 2)[0],
+        **{f"truth_power_{p}": metrics.band_power(t, SCALE, p)[0] for p in (8, 4, 2)},
         "flux_ratio": np.abs(m[0]).sum(dtype=float) / np.abs(t).sum(dtype=float),
     }
     assert figures == pytest.approx(expected)
@@ -68,6 +69,19 @@ def test_score_ensemble_of_a_calibrated_ensemble_reaches_its_aims(rng):
     assert figures["flux_ratio"] == pytest.approx(1, abs=0.02)
     # For a Gaussian, CRPS/MAE of the mean is 1/sqrt(2), but for the error of a mean of 20.
     assert figures["crps_ratio"] == pytest.approx(np.sqrt(0.5), abs=0.02)
+
+
+def test_score_ensemble_takes_independent_members_only(rng):
+    center = rng.normal(0, 200, (64, 64))
+    truth, half = center + rng.normal(0, 60, (64, 64)), rng.normal(0, 60, (10, 64, 64))
+    members = center + np.stack([half, -half], axis=1).reshape(20, 64, 64)
+    figures = score_ensemble(truth, members, np.zeros((64, 64)), antithetic=True)
+    assert figures["spread_skill"] == pytest.approx(1, abs=0.05)
+    assert figures["nominal_coverage"] == 9 / 11
+    assert figures["fair_crps"] == pytest.approx(metrics.fair_crps(members[::2], truth))
+    assert figures["rmse"] == pytest.approx(metrics.rmse(center, truth), rel=1e-5)
+    with pytest.raises(ValueError, match="at least 2 members"):
+        score_ensemble(truth, members[:2], np.zeros((64, 64)), antithetic=True)
 
 
 def test_score_ensemble_scores_the_same_pixels_for_all(rng):
@@ -102,18 +116,23 @@ def test_run_degraded(folder, fake):
     assert results["method"] == "ldm"
     assert results["provenance"] == {"srmethod": "ldm", "srsha256": "0" * 16}
     assert fake.calls == [("ldm", 4, 3, {"steps": 5}), ("bicubic", 1, None, {})] * 2
+    for period in (8, 4, 2):
+        one, two = ([image[f"{kind}power_{period}"] for image in results["images"]] for kind in ("", "truth_"))
+        assert results["figures"].pop(f"pooled_power_{period}") == pytest.approx(np.dot(one, two) / np.sum(two))
     for name, value in results["figures"].items():
         values = [image[name] for image in results["images"]]
         assert value == pytest.approx(np.mean(values))
         assert results["std"][name] == pytest.approx(np.std(values))
-    assert json.loads(out.read_text()) == results
+    kept = json.loads(out.read_text())
+    assert kept["images"] == results["images"]
+    assert results["figures"].items() < kept["figures"].items()
     assert "not measured" not in table(results)
 
 
 def test_degraded_hmi_scores_against_the_truth(folder, fake):
     path = folder / "hmi" / "validation" / "hmi.sharp.1.magnetogram.fits"
     fake.noise = 0
-    results = degraded_hmi([path], n_samples=2, seed=7, edge=8)
+    results = degraded_hmi([path], n_samples=3, seed=7, edge=8)
     truth = fits.getdata(path)[:96, :88].astype(np.float32)
     import sunpy_superres
 
@@ -129,12 +148,12 @@ def test_degraded_hmi_scores_against_the_truth(folder, fake):
 
 def test_the_noise_does_not_depend_on_the_other_files(folder, fake):
     paths = sorted((folder / "hmi" / "validation").glob("*.magnetogram.fits"))
-    both = degraded_hmi(paths, n_samples=2)
-    assert degraded_hmi(paths[1:], n_samples=2)["images"] == both["images"][1:]
+    both = degraded_hmi(paths, n_samples=3)
+    assert degraded_hmi(paths[1:], n_samples=3)["images"] == both["images"][1:]
 
 
 def test_autoencoder_roundtrip(folder, fake):
-    error = run_degraded(folder, n_samples=2)["figures"]["autoencoder_rmse"]
+    error = run_degraded(folder, n_samples=3)["figures"]["autoencoder_rmse"]
     assert 0 < error < 50
     assert "autoencoder_rmse" not in run_degraded(folder, method="bicubic", n_samples=2)["figures"]
 
@@ -152,7 +171,7 @@ def test_data_consistency_of_the_truth_is_the_noise(rng):
 def test_holes_of_a_method_are_not_overlooked(folder, fake):
     fake.holes = True
     with pytest.raises(ValueError, match="ldm returned values that are not finite"):
-        run_degraded(folder, n_samples=2)
+        run_degraded(folder, n_samples=3)
 
 
 def test_errors_come_before_the_work(folder, fake, tmp_path):
@@ -162,8 +181,8 @@ def test_errors_come_before_the_work(folder, fake, tmp_path):
         run_degraded(folder, split="test")
     with pytest.raises(ValueError, match="No files"):
         degraded_hmi([])
-    with pytest.raises(ValueError, match="n_samples must be at least 2"):
-        run_degraded(folder, n_samples=1)
+    with pytest.raises(ValueError, match="n_samples must be at least 3"):
+        run_degraded(folder, n_samples=2)
     assert fake.calls == []
 
 
@@ -175,15 +194,15 @@ def test_file_without_an_image(folder, fake):
 
 
 def test_progress(folder, fake, capsys):
-    run_degraded(folder, n_samples=2, progress=True)
+    run_degraded(folder, n_samples=3, progress=True)
     assert "2/2" in capsys.readouterr().err
-    run_degraded(folder, n_samples=2)
+    run_degraded(folder, n_samples=3)
     assert capsys.readouterr().err == ""
 
 
 def test_validation_data_can_be_read(shared_data, fake):
     # The first real file only, without a network: what interpolation reaches is known.
     path = min((shared_data / "hmi" / "validation").glob("*.1447.*.magnetogram.fits"))
-    figures = degraded_hmi([path], n_samples=2)["figures"]
+    figures = degraded_hmi([path], n_samples=3)["figures"]
     assert 30 < figures["rmse_bicubic"] < 70
     assert figures["power_2"] > 0

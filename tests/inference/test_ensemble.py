@@ -17,6 +17,14 @@ def test_moments(rng, count):
     assert found.mean.dtype == found.std.dtype == np.float32
 
 
+@pytest.mark.parametrize("count", [2, 3, 7, 20])
+def test_moments_of_antithetic_samples_are_without_bias(rng, count):
+    half = 50 * rng.normal(size=((count + 1) // 2, 200, 300))
+    members = np.stack([half, -half], axis=1).reshape(-1, 200, 300)[:count]
+    found = moments(members, antithetic=True)
+    np.testing.assert_allclose(np.sqrt(np.mean(found.std**2)), 50, rtol=0.02)
+
+
 def test_one_sample_has_no_spread(rng):
     member = rng.normal(size=(3, 4)).astype(np.float32)
     found = moments([member])

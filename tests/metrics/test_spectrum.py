@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from sunpy_superres.metrics import frc, power_ratio, power_spectrum, resolution
+from sunpy_superres.metrics import band_power, frc, power_ratio, power_spectrum, resolution
 
 SCALE = 0.5
 
@@ -180,3 +180,11 @@ def test_spectrum_errors():
         power_spectrum(np.zeros((3, 20)), SCALE)
     with pytest.raises(ValueError, match="scale must be positive"):
         power_spectrum(np.zeros((20, 20)), 0)
+
+
+def test_band_power_is_what_the_ratio_divides(rng):
+    truth = rng.normal(0, 30, (72, 96))
+    sample = 1.5 * truth + rng.normal(0, 10, truth.shape)
+    found = band_power(sample, 0.5, (8, 2)) / band_power(truth, 0.5, (8, 2))
+    np.testing.assert_allclose(found, power_ratio(sample, truth, 0.5, (8, 2)), rtol=1e-12)
+    assert band_power(truth, 0.5, 2)[0] == pytest.approx(30**2 * 0.5**2, rel=0.2)

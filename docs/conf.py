@@ -5,6 +5,7 @@ Configuration of the documentation.
 import os
 import warnings
 from datetime import UTC, datetime
+from pathlib import Path
 
 from matplotlib import MatplotlibDeprecationWarning
 from packaging.version import Version
@@ -15,6 +16,8 @@ from astropy.utils.exceptions import AstropyDeprecationWarning
 from sunpy.util.exceptions import SunpyDeprecationWarning, SunpyPendingDeprecationWarning
 
 from sunpy_superres import __version__
+from sunpy_superres.benchmark import TARGETS
+from sunpy_superres.weights import list_models, model_info
 
 # The documentation shows nothing that is about to go.
 for category in (
@@ -85,3 +88,47 @@ sphinx_gallery_conf = {
     "reference_url": {"sunpy_superres": None},
     "write_computation_times": False,
 }
+
+# -- Pretrained models -----------------------------------------------------------------------------------------------
+
+
+def describe_model(name):
+    """
+    A section on a model, from its record in the registry.
+    """
+    record = model_info(name)
+    published = "not yet"
+    if record.revision:
+        url = f"https://huggingface.co/{record.repository}/tree/{record.revision}"
+        published = f"`{record.repository} <{url}>`__, revision ``{record.revision}``"
+    elif record.repository:
+        published = f"not yet; ``{record.repository}`` is the name meant for it"
+    titles = {target.name: target.title for target in TARGETS}
+    rows = {
+        "What it does": record.summary,
+        "Version": record.version,
+        "Method": f"``{record.method}``",
+        "Input": f"{', '.join(record.instruments)}; {record.scale:.4g} arcsec per pixel",
+        "Output": f"as {record.target}, {record.factor} times finer",
+        "Trained on": record.data,
+        "Sampler": ", ".join(
+            f"{key} {record.arguments[key]}" for key in ("solver", "steps", "spread") if key in record.arguments
+        ),
+        "Comes with the package": "yes" if record.bundled else "no",
+        "On the Hugging Face Hub": published,
+        "Size": f"{record.size / 1e6:.1f} MB",
+        "License": record.license,
+        "Cite": record.citation,
+        **{titles.get(key, key): f"{value:.4g}" for key, value in record.metrics.items()},
+        **{f"SHA-256 of ``{key}``": f"``{file.sha256}``" for key, file in record.files.items()},
+    }
+    lines = [name, "=" * len(name), "", ".. list-table::", "   :widths: 30 70", ""]
+    for key, value in rows.items():
+        if value:
+            lines += [f"   * - {key}", f"     - {value}"]
+    return "\n".join([*lines, "", ""])
+
+
+_generated = Path(__file__).parent / "generated"
+_generated.mkdir(exist_ok=True)
+(_generated / "models.inc").write_text("".join(describe_model(name) for name in list_models()), encoding="utf-8")

@@ -9,7 +9,49 @@ from sunpy_superres.degradation import degrade, synthetic_magnetogram
 from sunpy_superres.instruments import HMI_SCALE
 from sunpy_superres.metrics import coverage, gradient_error, nominal_coverage, rmse, spread_skill_ratio
 
-__all__ = ["run_demo"]
+__all__ = ["plot_model", "run_demo"]
+
+_FACTOR = 4
+
+
+def _scene(shape, seed):
+    """
+    A synthetic magnetogram of HMI, and the Map of what MDI would see of it.
+    """
+    from sunpy_superres import maps  # NOQA: PLC0415
+
+    truth = synthetic_magnetogram(shape, seed=seed)
+    return truth, maps.from_array(degrade(truth, seed=seed), scale=_FACTOR * HMI_SCALE, instrument="mdi")
+
+
+def plot_model(path, *, method, model, seed=0):
+    """
+    Draw what a model makes of a synthetic magnetogram, beside the truth.
+
+    Parameters
+    ----------
+    path : `pathlib.Path`
+        Where the figure goes.
+    method : `str`
+        Method of the model.
+    model : path-like or `str`
+        As for `sunpy_superres.superresolve`.
+    seed : `int`, optional
+        Seed of the magnetogram and of the ensemble.
+    """
+    import matplotlib.pyplot as plt  # NOQA: PLC0415
+
+    from sunpy_superres import maps, superresolve  # NOQA: PLC0415
+    from sunpy_superres.models import get_method  # NOQA: PLC0415
+    from sunpy_superres.plotting import plot_superresolution, save_figure  # NOQA: PLC0415
+
+    truth, mdi = _scene((256, 384), seed)
+    options = {"method": method, "model": model}
+    options |= {"seed": seed, "n_samples": 8} if get_method(method).stochastic else {"n_samples": 1}
+    fine = superresolve(mdi, **options)
+    figure = plot_superresolution(mdi, fine, truth=maps.build(mdi, truth, _FACTOR))
+    save_figure(figure, path)
+    plt.close(figure)
 
 
 def run_demo(folder, *, n_samples=8, seed=0, progress=False):
@@ -37,10 +79,8 @@ def run_demo(folder, *, n_samples=8, seed=0, progress=False):
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    truth = synthetic_magnetogram((512, 768), seed=seed)
-    factor = 4
-    mdi = maps.from_array(degrade(truth, seed=seed), scale=factor * HMI_SCALE, instrument="mdi")
-    true_map = maps.build(mdi, truth, factor)
+    truth, mdi = _scene((512, 768), seed)
+    true_map = maps.build(mdi, truth, _FACTOR)
     start = time.perf_counter()
     fine = superresolve(mdi, n_samples=n_samples, seed=seed, progress=progress)
     seconds = time.perf_counter() - start
@@ -48,7 +88,7 @@ def run_demo(folder, *, n_samples=8, seed=0, progress=False):
     # Every second one is independent of the others.
     members = sample_posterior(mdi, n_samples=n_samples, seed=seed).data
     bicubic = superresolve(mdi, method="bicubic", n_samples=1)
-    sample = maps.build(mdi, members[0], factor)
+    sample = maps.build(mdi, members[0], _FACTOR)
 
     paths = {"input": folder / "demo_mdi.fits", "result": folder / "demo_superres.fits"}
     maps.write_map(mdi, paths["input"], overwrite=True)

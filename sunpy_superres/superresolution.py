@@ -39,7 +39,7 @@ def available_methods():
     --------
     >>> import sunpy_superres
     >>> sunpy_superres.available_methods()
-    ('bicubic', 'ldm')
+    ('bicubic', 'enhance', 'highresnet', 'ldm')
     """
     from sunpy_superres.models import METHODS  # NOQA: PLC0415
 
@@ -74,12 +74,15 @@ def superresolve(
         carried over but does not keep pixels from being used: set them to NaN for that. Not modified.
     method : `str`, optional
         One of `available_methods`: ``"ldm"`` (latent diffusion of the residual [1]_) or ``"bicubic"``
-        (calibration and interpolation; deterministic, on the grid of the input whatever its scale).
+        (calibration and interpolation; deterministic, on the grid of the input whatever its scale). Two more are
+        deterministic and take weights that their authors published, converted by ``sunpy_superres.weights.convert``:
+        ``"highresnet"`` (from MDI or GONG to HMI [2]_) and ``"enhance"`` (HMI, deconvolved and enlarged twice [3]_).
     n_samples : `int`, optional
         Size of the ensemble. With 1 the result is one draw, without uncertainty. A deterministic method has
         one result whatever is asked for, and no uncertainty. Defaults to 20.
     model : `str` or path-like, optional
-        Weights: a name of `sunpy_superres.weights.list_models`, or a folder. Defaults to those that fit.
+        Weights: a name of `sunpy_superres.weights.list_models`, a folder, or ``"owner/name@revision"`` on the
+        Hugging Face Hub. Defaults to those that fit.
     instrument : `str`, optional
         ``"mdi"`` or ``"hmi"``, where the header does not tell or is not to be believed.
     steps : `int`, optional
@@ -100,8 +103,8 @@ def superresolve(
     Returns
     -------
     `~sunpy.map.GenericMap` or `list` of `~sunpy.map.GenericMap`
-        Of the class of the input and with its metadata, four times as many pixels along each axis, float32, in
-        HMI gauss, NaN where the input is not finite. ``uncertainty`` is a
+        Of the class of the input and with its metadata, four times (``"enhance"``: two times) as many pixels along
+        each axis, float32, in HMI gauss, NaN where the input is not finite. ``uncertainty`` is a
         `~astropy.nddata.StdDevUncertainty`: the spread of the ensemble, which says how far an HMI magnetogram,
         with its noise, may be from the mean. The header holds all that is needed to make the result again.
         For several maps, a list.
@@ -127,6 +130,9 @@ def superresolve(
     ----------
     .. [1] Ramunno et al. 2025, A&A 698, A140, `doi:10.1051/0004-6361/202453205
        <https://doi.org/10.1051/0004-6361/202453205>`__
+    .. [2] Muñoz-Jaramillo et al. 2024, ApJS 271, 46, `doi:10.3847/1538-4365/ad12c2
+       <https://doi.org/10.3847/1538-4365/ad12c2>`__
+    .. [3] Díaz Baso & Asensio Ramos 2018, A&A 614, A5, `arXiv:1706.02933 <https://arxiv.org/abs/1706.02933>`__
 
     Examples
     --------
@@ -252,9 +258,8 @@ def _prepare(smap, *, method, n_samples, model, instrument, steps, seed, device,
         tile_size = _whole_number(tile_size, "tile_size", 1)
     device = choose_device(device)
     if kind.trained:
-        precision = choose_precision(device)
-        weights = locate(model, method, observation.instrument.name)
-        network, sha256 = load(weights, device, precision)
+        weights = locate(model, method, observation.instrument.name, progress=progress)
+        network, sha256, precision = load(weights, device, choose_precision(device))
         smap, observation = _on_scale(smap, observation, weights.scale)
         name, precision = weights.name, str(precision).removeprefix("torch.")
     else:

@@ -64,7 +64,7 @@ def test_results_are_not_replaced_unasked(run, mdi_file, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--method", "magic"], "known are bicubic, ldm"),
+        (["--method", "magic"], "known are bicubic, enhance, highresnet, ldm"),
         (["--n-samples", "0"], "n_samples must be"),
         (["--device", "teapot"], "cannot be used"),
         (["--model", "nowhere"], "neither a folder nor one of"),

@@ -27,11 +27,11 @@ FLOORS = (
 LEVEL = {room: level for level, rooms in enumerate(reversed(FLOORS)) for room in rooms}
 
 # Importing these must not import torch.
-LIGHT = ("sunpy_superres", "instruments", "observations", "maps", "metrics", "registration")
+LIGHT = ("sunpy_superres", "weights", "cli", "instruments", "observations", "maps", "metrics", "registration")
 
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 # The face of the package itself is not part of any floor.
-MODULES = [path for path in FILES if path.as_posix() not in {"__init__.py", "_version.py"}]
+MODULES = [path for path in FILES if path.as_posix() not in {"__init__.py", "__main__.py", "_version.py"}]
 
 
 def room_of(path):

@@ -47,7 +47,7 @@ def disk_map():
 
 
 def test_methods():
-    assert sunpy_superres.available_methods() == ("bicubic", "ldm")
+    assert sunpy_superres.available_methods() == ("bicubic", "enhance", "highresnet", "ldm")
 
 
 def test_result_and_its_members_agree(mdi_map):
@@ -183,7 +183,7 @@ def test_deterministic_method_says_what_samples_mean(mdi_map):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"method": "magic"}, "Unknown method 'magic'; known are bicubic, ldm"),
+        ({"method": "magic"}, "Unknown method 'magic'; known are bicubic, enhance, highresnet, ldm"),
         ({"n_samples": 0}, "n_samples must be a whole number, 1 or larger, not 0"),
         ({"n_samples": 2.5}, "n_samples must be a whole number"),
         ({"n_samples": True}, "n_samples must be a whole number"),
@@ -193,7 +193,7 @@ def test_deterministic_method_says_what_samples_mean(mdi_map):
         ({"tile_size": "abc"}, "tile_size must be a whole number"),
         ({"device": "teapot"}, "device 'teapot' cannot be used"),
         ({"instrument": "kpvt"}, "Unknown instrument 'kpvt'"),
-        ({"model": "no-such-model"}, "neither a folder nor one of ldm-mdi-hmi"),
+        ({"model": "no-such-model"}, "neither a folder, nor .* on the Hugging Face Hub, nor one of ldm-mdi-hmi"),
         ({"method": "bicubic", "model": "ldm-mdi-hmi"}, "has no weights"),
         ({"method": "bicubic", "steps": 3}, "has no sampler"),
     ],

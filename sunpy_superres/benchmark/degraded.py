@@ -154,7 +154,8 @@ def degraded_hmi(
     `dict`
         What was measured and how (``protocol``, ``version``, ``method``, …), ``images`` (the figures of
         `score_ensemble` for every image), ``figures`` (their mean over images; that of a ratio is the mean of the
-        ratios, and ``pooled_power_8`` and so on are ratios of the mean spectra) and ``std`` (their standard deviation over images). Fit for `write_json`.
+        ratios, and ``pooled_power_8`` and so on are ratios of the mean spectra) and ``std`` (their standard deviation
+        over images). Fit for `write_json`.
 
     Raises
     ------

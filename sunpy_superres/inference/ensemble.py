@@ -55,7 +55,7 @@ def draw(model, observation, samples, *, seed, steps=None, device, tile_size=Non
     `numpy.ndarray`
         Shape (factor * y, factor * x), float32, HMI gauss.
     """
-    engine = Engine(device, model.cell, tile_size)
+    engine = Engine(device, model.cell, tile_size or model.tile_size)
     field = _padded(observation.calibrated, model.cell, "edge")
     radius = _padded(np.clip(observation.radius, 0, 1), model.cell, "edge")
     valid = _padded(observation.valid.astype(np.float32), model.cell, "constant")

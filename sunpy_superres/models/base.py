@@ -52,6 +52,8 @@ class SuperResolver(nn.Module, ABC):
     factor = 4
     #: Low-resolution pixels of the coarsest grid's cell; maps are padded to whole cells.
     cell = 1
+    #: Low-resolution pixels of a tile's side unless told; `None` for that of the engine.
+    tile_size = None
     #: Number of sampler steps unless told, or None where there is no sampler.
     steps = None
     #: The solver and the numbers that go with it, in words, or None where there is no sampler.
@@ -65,7 +67,13 @@ class SuperResolver(nn.Module, ABC):
         ----------
         dtype : `torch.dtype`
             The precision.
+
+        Returns
+        -------
+        `torch.dtype`
+            The lowest precision that is computed in from now on.
         """
+        return torch.float32
 
     @abstractmethod
     def draw(self, field, radius, active, samples, *, seed, steps, engine):

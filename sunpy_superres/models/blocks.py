@@ -1,5 +1,5 @@
 """
-The building block that every network of the package shares.
+The building blocks that the networks of the package share.
 
 No normalization over space and no attention: what a network computes at a pixel depends on a bounded
 neighborhood alone, so that cutting a map into tiles does not change the result.
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = ["ResidualBlock", "TimeEmbedding", "compress"]
+__all__ = ["MirrorConv", "ResidualBlock", "TimeEmbedding", "compress"]
 
 
 def compress(field, knee=20.0):
@@ -32,6 +32,30 @@ def compress(field, knee=20.0):
     `torch.Tensor`
     """
     return torch.asinh(field / knee) / 5.0
+
+
+class MirrorConv(nn.Conv2d):
+    """
+    Convolution of 3x3 pixels that continues its input by reflection; the edge itself is not repeated.
+
+    Parameters
+    ----------
+    inputs, outputs : `int`
+        Channels.
+    """
+
+    #: Reach in pixels on each side.
+    reach = 1
+
+    def __init__(self, inputs, outputs):
+        super().__init__(inputs, outputs, 3)
+
+    def forward(self, x):
+        # There is nothing to reflect in an axis of one pixel: it is repeated.
+        rows, columns = ("reflect" if side > 1 else "replicate" for side in x.shape[-2:])
+        if rows == columns:
+            return super().forward(F.pad(x, (1, 1, 1, 1), mode=rows))
+        return super().forward(F.pad(F.pad(x, (1, 1, 0, 0), mode=columns), (0, 0, 1, 1), mode=rows))
 
 
 class ResidualBlock(nn.Module):

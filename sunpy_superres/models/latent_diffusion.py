@@ -149,6 +149,7 @@ class LatentDiffusion(SuperResolver):
             part.to(dtype)
         self.condition.to(dtype)
         self.denoiser.to(dtype)
+        return dtype
 
     @property
     def describe_reach(self):

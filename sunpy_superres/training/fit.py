@@ -202,7 +202,13 @@ def fit(recipe, data, out, *, validation=None, device=None, progress=print):
     scale = HMI_SCALE * model.factor
     # Half the size; the rounding is far below the noise of any magnetogram.
     save_model(
-        model.cpu(), out, arguments=recipe.model, instruments=recipe.instruments, scale=scale, dtype=torch.float16
+        model.cpu(),
+        out,
+        arguments=recipe.model,
+        instruments=recipe.instruments,
+        scale=scale,
+        dtype=torch.float16,
+        extra={"name": recipe.name, **recipe.card},
     )
     record = {"recipe": asdict(recipe), "hardware": hardware, "torch": torch.__version__}
     with replacing(out / "training.json") as temporary:

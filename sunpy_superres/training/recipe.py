@@ -8,7 +8,10 @@ from pathlib import Path
 
 from sunpy_superres.training.patches import Jitter
 
-__all__ = ["Recipe", "Stage", "read_recipe"]
+__all__ = ["CARD", "Recipe", "Stage", "read_recipe"]
+
+#: Keys of the table ``[card]``: version and target, and for people summary, data, license, citation and limits.
+CARD = ("version", "target", "summary", "data", "license", "citation", "limits")
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,8 @@ class Recipe:
         Variation of the forward operator.
     stages : `dict`
         `Stage` by name, in order.
+    card : `dict`
+        What the weights will say of themselves: the keys `CARD`.
     """
 
     name: str
@@ -82,6 +87,7 @@ class Recipe:
     model: dict = field(default_factory=dict)
     jitter: Jitter = field(default_factory=Jitter)
     stages: dict = field(default_factory=dict)
+    card: dict = field(default_factory=dict)
 
     def with_steps(self, steps):
         """
@@ -140,6 +146,9 @@ def read_recipe(path):
     values["jitter"] = _checked(Jitter, values.get("jitter", {}), "[jitter]")
     stages = values.get("stages", {})
     values["stages"] = {name: _checked(Stage, stage, f"[stages.{name}]") for name, stage in stages.items()}
+    if unknown := sorted(set(values.get("card", {})) - set(CARD)):
+        msg = f"Unknown key {unknown[0]!r} in [card] of the recipe; known are {', '.join(sorted(CARD))}."
+        raise ValueError(msg)
     model = values.get("model", {})
     values["model"] = {key: tuple(v) if isinstance(v, list) else v for key, v in model.items()}
     return _checked(Recipe, values, "the top level")

@@ -2,6 +2,7 @@
 A model on disk: ``model.safetensors`` and ``config.json`` in one folder.
 """
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -11,16 +12,12 @@ from safetensors.torch import load_file, save
 
 from sunpy_superres._atomic import replacing
 from sunpy_superres.models import get_method
+from sunpy_superres.weights.layout import CONFIG, FORMAT, WEIGHTS, sha256_of
 
-__all__ = ["CONFIG", "FORMAT", "WEIGHTS", "load_model", "read_config", "save_model"]
-
-WEIGHTS = "model.safetensors"
-CONFIG = "config.json"
-#: Version of the layout of the two files.
-FORMAT = 1
+__all__ = ["load_model", "read_config", "save_model"]
 
 
-def save_model(model, folder, *, arguments, instruments, scale, dtype=torch.float32):
+def save_model(model, folder, *, arguments, instruments, scale, dtype=torch.float32, extra=None):
     """
     Write a model; each file is complete or not there.
 
@@ -38,6 +35,8 @@ def save_model(model, folder, *, arguments, instruments, scale, dtype=torch.floa
         Plate scale of its input in arcsec per pixel.
     dtype : `torch.dtype`, optional
         Precision of the stored weights.
+    extra : `dict`, optional
+        More entries of the configuration, such as the license of weights that are not ours.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -48,9 +47,12 @@ def save_model(model, folder, *, arguments, instruments, scale, dtype=torch.floa
         "instruments": list(instruments),
         "scale": scale,
         "arguments": arguments,
+        **(extra or {}),
     }
+    content = save(tensors, metadata={"format": "pt"})
+    config["sha256"] = hashlib.sha256(content).hexdigest()
     with replacing(folder / WEIGHTS) as temporary:
-        temporary.write_bytes(save(tensors, metadata={"format": "pt"}))
+        temporary.write_bytes(content)
     with replacing(folder / CONFIG) as temporary:
         temporary.write_text(json.dumps(config, indent=1) + "\n")
 
@@ -119,6 +121,12 @@ def load_model(folder):
     """
     folder = Path(folder)
     config = read_config(folder)
+    if (expected := config.get("sha256")) and (found := sha256_of(folder / WEIGHTS)) != expected:
+        msg = (
+            f"{folder / WEIGHTS} is damaged or was altered: its SHA-256 is {found[:16]}..., and {CONFIG} was written "
+            f"for {expected[:16]}...; get both files again."
+        )
+        raise ValueError(msg)
     try:
         model = get_method(config["method"])(**config["arguments"])
     except TypeError as error:

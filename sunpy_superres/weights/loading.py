@@ -2,7 +2,6 @@
 From a name or a folder to a model that is ready to run.
 """
 
-import hashlib
 from collections import namedtuple
 from functools import lru_cache
 from pathlib import Path
@@ -10,30 +9,36 @@ from threading import Lock
 
 import torch
 
-from sunpy_superres.weights.files import CONFIG, WEIGHTS, load_model, read_config
+from sunpy_superres.weights import hub
+from sunpy_superres.weights.fetch import fetch, fetch_repository
+from sunpy_superres.weights.files import load_model, read_config
+from sunpy_superres.weights.layout import CONFIG, WEIGHTS, sha256_of
 from sunpy_superres.weights.registry import find_model, list_models, model_info
 
 __all__ = ["LoadedModel", "Weights", "load", "locate"]
 
 #: Where weights are, what they are called, and for which inputs: `scale` and `instruments` are `None` if unknown.
-Weights = namedtuple("Weights", ["folder", "name", "method", "instruments", "scale", "files"])
-#: A model on its device, and the SHA-256 of its weights.
-LoadedModel = namedtuple("LoadedModel", ["model", "sha256"])
+Weights = namedtuple("Weights", ["folder", "name", "method", "instruments", "scale"])
+#: A model on its device, the SHA-256 of its weights, and the precision that it computes in.
+LoadedModel = namedtuple("LoadedModel", ["model", "sha256", "precision"])
 
 _lock = Lock()
 
 
-def locate(model, method, instrument):
+def locate(model, method, instrument, *, progress=False):
     """
-    Find the weights that a method needs for an instrument.
+    Find the weights that a method needs for an instrument, and download them where they have to be.
 
     Parameters
     ----------
     model : `str`, path-like or None
-        Name in the registry, or a folder with ``model.safetensors`` and ``config.json``; by default the
-        registry's model for the method and the instrument.
+        Name in the registry, a folder with ``model.safetensors`` and ``config.json``, or
+        ``"owner/name@revision"`` on the Hugging Face Hub; by default the registry's model for the method and the
+        instrument.
     method, instrument : `str`
         Names.
+    progress : `bool`, optional
+        Show a progress bar while downloading.
 
     Returns
     -------
@@ -42,22 +47,32 @@ def locate(model, method, instrument):
     Raises
     ------
     ValueError
-        If there is no such model, or it is one of another method or for other instruments.
+        If there is no such model, it is one of another method or for other instruments, or a file was altered.
+    OSError
+        If it is not here and cannot be downloaded; see `~sunpy_superres.weights.fetch`.
     """
     if model is None:
         record = find_model(method, instrument)
     elif str(model) in list_models():
         record = model_info(str(model))
     elif (folder := Path(model)).is_dir():
-        config = read_config(folder)
-        name = f"local:{folder.name}"
-        found = Weights(folder, name, config["method"], config.get("instruments"), config.get("scale"), {})
-        return _fitting(found, method, instrument)
+        return _in_folder(folder, f"local:{folder.name}", method, instrument)
+    elif address := hub.parse_address(model):
+        return _in_folder(fetch_repository(*address, progress=progress), str(model), method, instrument)
     else:
-        msg = f"There is no model {str(model)!r}: neither a folder nor one of {', '.join(list_models())}."
+        msg = (
+            f"There is no model {str(model)!r}: neither a folder, nor 'owner/name@revision' on the Hugging Face Hub, "
+            f"nor one of {', '.join(list_models())}."
+        )
         raise ValueError(msg)
-    name = f"{record.name}@{record.version}"
-    found = Weights(record.folder, name, record.method, record.instruments, record.scale, record.files)
+    # Before anything is downloaded: does it fit?
+    found = Weights(None, f"{record.name}@{record.version}", record.method, record.instruments, record.scale)
+    return _fitting(found, method, instrument)._replace(folder=fetch(record.name, progress=progress))
+
+
+def _in_folder(folder, name, method, instrument):
+    config = read_config(folder)
+    found = Weights(folder, name, config["method"], config.get("instruments"), config.get("scale"))
     return _fitting(found, method, instrument)
 
 
@@ -69,11 +84,6 @@ def _fitting(weights, method, instrument):
         msg = f"The model {weights.name} is for {', '.join(weights.instruments)}, not for {instrument!r}."
         raise ValueError(msg)
     return weights
-
-
-def _sha256(path):
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load(weights, device, dtype):
@@ -96,25 +106,19 @@ def load(weights, device, dtype):
     Raises
     ------
     FileNotFoundError, ValueError
-        If a file is missing, damaged, or not the one of the registry.
+        If a file is missing or damaged.
     """
     # Altered files count as other files.
     stamps = tuple(
         (name, (path := weights.folder / name).exists() and path.stat().st_mtime_ns) for name in (WEIGHTS, CONFIG)
     )
     with _lock:
-        return _load(weights.folder, stamps, tuple(sorted(weights.files.items())), str(device), dtype)
+        return _load(weights.folder, stamps, str(device), dtype)
 
 
 @lru_cache(maxsize=4)
-def _load(folder, stamps, files, device, dtype):
-    for name, expected in files:
-        path = folder / name
-        if path.is_file() and (found := _sha256(path)) != expected:
-            msg = f"{path} is not the file of the registry (SHA-256 {found[:16]}..., expected {expected[:16]}...): it is damaged or was altered. Install the package again."  # NOQA: E501
-            raise ValueError(msg)
+def _load(folder, stamps, device, dtype):
     model = load_model(folder)
-    if dtype != torch.float32:
-        model.lower(dtype)
+    precision = torch.float32 if dtype == torch.float32 else model.lower(dtype)
     model.to(device=device, memory_format=torch.channels_last)
-    return LoadedModel(model, _sha256(folder / WEIGHTS))
+    return LoadedModel(model, sha256_of(folder / WEIGHTS), precision)

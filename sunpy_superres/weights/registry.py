@@ -7,25 +7,44 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-__all__ = ["ModelRecord", "find_model", "list_models", "model_info"]
+__all__ = ["FileRecord", "ModelRecord", "find_model", "list_models", "model_info"]
 
 _FILE = Path(__file__).parent / "registry.toml"
 _BUNDLED = Path(__file__).parent / "bundled"
 
 
 @dataclass(frozen=True)
+class FileRecord:
+    """
+    One file of a model.
+
+    Parameters
+    ----------
+    size : `int`
+        Bytes.
+    sha256 : `str`
+        Its SHA-256, as hexadecimal digits.
+    """
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
 class ModelRecord:
     """
-    One model.
+    One model: what it is, where it comes from and how good it is.
 
     Parameters
     ----------
     name, version : `str`
         Identity of the weights.
     method : `str`
-        Registered method that they belong to.
+        Registered method that they belong to; its class is the architecture.
+    arguments : `dict`
+        Arguments of that class: architecture, sampler (solver, steps) and its calibration (spread).
     instruments : `tuple` of `str`
-        Instruments whose magnetograms it takes.
+        Instruments whose maps it takes.
     target : `str`
         Instrument that its output resembles.
     factor : `int`
@@ -33,14 +52,20 @@ class ModelRecord:
     scale : `float`
         Plate scale of the input in arcsec per pixel.
     summary, data, license, citation : `str`
-        For people.
+        For people: what it does, what it was trained on, under which terms it is, and what to cite.
+    repository, revision : `str`
+        Repository on the Hugging Face Hub and the commit in it. Without a revision the model has not been published
+        there, and the name is only reserved.
+    metrics : `dict`
+        The headline figures, by the names of `sunpy_superres.benchmark`.
     files : `dict`
-        SHA-256 by file name.
+        `FileRecord` by file name.
     """
 
     name: str
     version: str
     method: str
+    arguments: dict
     instruments: tuple
     target: str
     factor: int
@@ -49,23 +74,35 @@ class ModelRecord:
     data: str
     license: str
     citation: str
+    repository: str
+    revision: str
+    metrics: dict
     files: dict
 
     @property
-    def folder(self):
+    def bundled(self):
         """
-        Folder of the bundled files.
+        Folder of the files that come with the package, or `None`.
         """
-        return _BUNDLED / self.name
+        folder = _BUNDLED / self.name
+        return folder if folder.is_dir() else None
+
+    @property
+    def size(self):
+        """
+        Bytes of all files.
+        """
+        return sum(file.size for file in self.files.values())
+
+
+def _record(name, entry):
+    files = {file: FileRecord(**values) for file, values in entry.pop("files").items()}
+    return ModelRecord(name=name, files=files, instruments=tuple(entry.pop("instruments")), **entry)
 
 
 @cache
 def _registry():
-    entries = tomllib.loads(_FILE.read_text())
-    return {
-        name: ModelRecord(name=name, **{key: tuple(v) if isinstance(v, list) else v for key, v in entry.items()})
-        for name, entry in entries.items()
-    }
+    return {name: _record(name, entry) for name, entry in tomllib.loads(_FILE.read_text(encoding="utf-8")).items()}
 
 
 def list_models(method=None, instrument=None):
@@ -136,6 +173,12 @@ def find_model(method, instrument):
     """
     if names := list_models(method, instrument):
         return model_info(names[0])
+    if not list_models(method):
+        msg = (
+            f"No weights for the method {method!r} come with this version of the package. Give model=: a folder, or "
+            "'owner/name@revision' on the Hugging Face Hub."
+        )
+        raise ValueError(msg)
     accepted = sorted({one for name in list_models(method) for one in model_info(name).instruments})
-    msg = f"There is no {method!r} model for {instrument!r}; there is one for {', '.join(accepted) or 'no instrument'}."
+    msg = f"There is no {method!r} model for {instrument!r}; there is one for {', '.join(accepted)}."
     raise ValueError(msg)

@@ -140,7 +140,7 @@ def test_low_precision_does_not_touch_the_time():
 
 
 def test_unknown_method():
-    with pytest.raises(ValueError, match="known are bicubic, ldm"):
+    with pytest.raises(ValueError, match="known are bicubic, enhance, highresnet, ldm"):
         get_method("magic")
 
 

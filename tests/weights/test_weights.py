@@ -2,7 +2,6 @@
 Weights are what the registry says, or they are refused.
 """
 
-import hashlib
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +12,9 @@ import torch
 
 import sunpy_superres
 from sunpy_superres.models import get_method
-from sunpy_superres.weights import find_model, list_models, model_info
-from sunpy_superres.weights.files import FORMAT, load_model, read_config, save_model
+from sunpy_superres.weights import fetch, find_model, list_models, model_info, registry
+from sunpy_superres.weights.files import load_model, read_config, save_model
+from sunpy_superres.weights.layout import FORMAT
 from sunpy_superres.weights.loading import load, locate
 
 CPU = torch.device("cpu")
@@ -25,23 +25,23 @@ def folder(tmp_path):
     """
     A copy of the bundled model, free to be damaged.
     """
-    return shutil.copytree(model_info("ldm-mdi-hmi").folder, tmp_path / "model")
+    return shutil.copytree(model_info("ldm-mdi-hmi").bundled, tmp_path / "model")
 
 
 @pytest.mark.parametrize("name", list_models())
 def test_bundled_files_are_those_of_the_registry(name):
     record = model_info(name)
-    assert record.files
-    for file, expected in record.files.items():
-        assert hashlib.sha256((record.folder / file).read_bytes()).hexdigest() == expected
-    config = read_config(record.folder)
+    assert set(record.files) == {"model.safetensors", "config.json", "verification.safetensors"}
+    folder = fetch(name)
+    assert folder == record.bundled
+    config = read_config(folder)
     assert config["method"] == record.method
     assert tuple(config["instruments"]) == record.instruments
     assert config["scale"] == pytest.approx(record.scale)
-    model = load_model(record.folder)
+    model = load_model(folder)
     assert model.factor == record.factor
-    assert (record.folder / "README.md").is_file()
-    assert sum(p.stat().st_size for p in record.folder.iterdir() if p.suffix == ".safetensors") < 8_000_000
+    assert (folder / "README.md").is_file()
+    assert record.size < 8_000_000
 
 
 def test_save_and_load(tmp_path):
@@ -67,19 +67,50 @@ def test_missing_file(folder, name):
         load_model(folder)
 
 
-def test_a_flipped_byte_is_refused(folder, monkeypatch):
-    path = folder / "model.safetensors"
+@pytest.fixture
+def bundle(folder, monkeypatch):
+    """
+    The copy in the place of the bundled model.
+    """
+    target = folder.rename(folder.with_name("ldm-mdi-hmi"))
+    monkeypatch.setattr(registry, "_BUNDLED", target.parent)
+    return target
+
+
+def flip(path, place):
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
+    content[int(place * (len(content) - 1))] ^= 1
     path.write_bytes(content)
-    weights = locate(None, "ldm", "mdi")._replace(folder=folder)
-    with pytest.raises(ValueError, match=r"is not the file of the registry .* Install the package again"):
-        load(weights, CPU, torch.float32)
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "config.json", "verification.safetensors"])
+@pytest.mark.parametrize("place", [0, 0.3, 1])
+def test_a_flipped_byte_is_refused(bundle, mdi_map, file, place):
+    flip(bundle / file, place)
+    with pytest.raises(ValueError, match=rf"{file} is not the file of the registry .* Install the package again"):
+        sunpy_superres.superresolve(mdi_map, n_samples=1)
+
+
+@pytest.mark.parametrize("place", [0, 0.001, 0.5, 1])
+def test_a_flipped_byte_in_a_folder_is_refused(folder, place):
+    flip(folder / "model.safetensors", place)
+    with pytest.raises(ValueError, match=r"is damaged or was altered: .* get both files again"):
+        load_model(folder)
+
+
+def test_a_missing_file_of_the_bundle(bundle):
+    (bundle / "model.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match=r"is missing\. Install the package again"):
+        fetch("ldm-mdi-hmi")
 
 
 def test_truncated_weights(folder):
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="damaged or was altered"):
+        load_model(folder)
+    # As written by hand, without a hash.
+    change(folder, sha256=None)
     with pytest.raises(ValueError, match="damaged or no safetensors file"):
         load_model(folder)
 

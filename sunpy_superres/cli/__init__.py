@@ -1,0 +1,63 @@
+"""
+The command ``sunpy-superres``.
+"""
+
+import os
+
+import click
+
+import sunpy_superres
+from sunpy_superres.cli.magnetograms import demo_command, superresolve_command
+from sunpy_superres.cli.models import models_group
+from sunpy_superres.cli.training import benchmark_command, prepare_command, train_command
+
+__all__ = ["main"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(sunpy_superres.__version__, prog_name="sunpy-superres")
+def main():
+    """
+    Super-resolution of solar magnetograms, with an honest uncertainty.
+    """
+    os.environ.setdefault("MPLBACKEND", "agg")
+
+
+@main.command("info")
+def info_command():
+    """
+    Methods, models, devices and versions.
+    """
+    from importlib.metadata import version  # NOQA: PLC0415
+
+    import torch  # NOQA: PLC0415
+
+    from sunpy_superres.inference import choose_device, choose_precision  # NOQA: PLC0415
+    from sunpy_superres.weights import list_models, model_info  # NOQA: PLC0415
+
+    click.echo(f"sunpy_superres {sunpy_superres.__version__}")
+    click.echo("\nmethods")
+    for name in sunpy_superres.available_methods():
+        click.echo(f"  {name}")
+    click.echo("\nmodels")
+    for name in list_models():
+        record = model_info(name)
+        click.echo(f"  {name} {record.version}: {record.summary}")
+    device = choose_device()
+    click.echo("\ndevices")
+    click.echo(f"  used unless told: {device} in {str(choose_precision(device)).removeprefix('torch.')}")
+    click.echo(f"  CPU threads: {torch.get_num_threads()}; CUDA devices: {torch.cuda.device_count()}")
+    click.echo("\nversions")
+    for package in ("torch", "sunpy", "astropy", "ndcube", "numpy", "scipy"):
+        click.echo(f"  {package} {version(package)}")
+
+
+for _command in (
+    superresolve_command,
+    demo_command,
+    models_group,
+    prepare_command,
+    train_command,
+    benchmark_command,
+):
+    main.add_command(_command)

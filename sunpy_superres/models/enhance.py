@@ -1,0 +1,105 @@
+"""
+Enhance: deconvolution and x2 super-resolution of HMI (Díaz Baso & Asensio Ramos 2018).
+
+A residual network on the coarse grid, then pixels repeated and smoothed on the fine one. Written from the
+description in the paper (A&A 614, A5, arXiv:1706.02933). The noise that the authors add to the input is a
+matter of training and not here.
+"""
+
+from torch import nn
+from torch.nn import functional as F
+
+from sunpy_superres.models.base import SuperResolver, register_method
+from sunpy_superres.models.blocks import MirrorConv
+
+__all__ = ["Enhance"]
+
+
+def _normalization(channels):
+    # The constants of Keras, which counts the momentum from the other end.
+    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
+
+
+class _Block(nn.Module):
+    """
+    Two normalized convolutions around a ReLU, added to their input; nothing after the sum.
+    """
+
+    reach = 2
+
+    def __init__(self, channels):
+        super().__init__()
+        self.first = MirrorConv(channels, channels)
+        self.first_norm = _normalization(channels)
+        self.second = MirrorConv(channels, channels)
+        self.second_norm = _normalization(channels)
+
+    def forward(self, x):
+        y = F.relu(self.first_norm(self.first(x)), inplace=True)
+        return x + self.second_norm(self.second(y))
+
+
+@register_method("enhance")
+class Enhance(SuperResolver):
+    """
+    The network of Enhance; deterministic, twice as many pixels along each axis.
+
+    Batch normalization uses the statistics of the training, once the model is in evaluation mode as every loaded
+    model is: no statistic of the image enters, so that tiles give the same result as the whole.
+
+    Parameters
+    ----------
+    width : `int`, optional
+        Channels.
+    blocks : `int`, optional
+        Residual blocks.
+    unit : `float`, optional
+        Field, in gauss, that has size one inside the network; 1 for a continuum image in units of the quiet Sun.
+    """
+
+    stochastic = False
+    factor = 2
+    tile_size = 256
+
+    def __init__(self, *, width=64, blocks=5, unit=1000.0):
+        super().__init__()
+        self.unit = unit
+        self.stem = MirrorConv(1, width)
+        self.blocks = nn.Sequential(*(_Block(width) for _ in range(blocks)))
+        self.last = MirrorConv(width, width)
+        self.last_norm = _normalization(width)
+        self.fine = MirrorConv(width, width)
+        self.out = nn.Conv2d(width, 1, 1)
+
+    @property
+    def reach(self):
+        """
+        Reach in low-resolution pixels on each side.
+        """
+        # The one fine pixel of the convolution on the fine grid may lie in the next coarse one.
+        return self.stem.reach + sum(block.reach for block in self.blocks) + self.last.reach + 1
+
+    def forward(self, field):
+        """
+        The fine field.
+
+        Parameters
+        ----------
+        field : `torch.Tensor`
+            Shape (n, 1, y, x), in gauss.
+
+        Returns
+        -------
+        `torch.Tensor`
+            Shape (n, 1, 2 * y, 2 * x), in gauss.
+        """
+        first = F.relu(self.stem(field / self.unit))
+        x = first + self.last_norm(self.last(self.blocks(first)))
+        x = F.interpolate(x, scale_factor=self.factor, mode="nearest")
+        return self.out(F.relu(self.fine(x), inplace=True)) * self.unit
+
+    def draw(self, field, radius, active, samples, *, seed, steps, engine):
+        tiles = engine.tiles(active)
+        (fine,) = tiles.apply(lambda piece: (self(piece),), field, halo=self.reach)
+        for _ in samples:
+            yield fine[0, 0]

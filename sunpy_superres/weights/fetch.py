@@ -1,0 +1,282 @@
+"""
+The folder of a model: the one that comes with the package, a verified copy in the cache, or a download into it.
+"""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+from sunpy import log
+
+from sunpy_superres._atomic import replacing
+from sunpy_superres.exceptions import warn_user
+from sunpy_superres.weights import hub
+from sunpy_superres.weights.layout import CONFIG, WEIGHTS, sha256_of
+from sunpy_superres.weights.registry import FileRecord, model_info
+
+__all__ = ["cache_folder", "check_files", "clear", "fetch", "fetch_repository", "find_files"]
+
+#: In the folder of a repository that is not in the registry: what was downloaded, and its hashes.
+_RECEIPT = "receipt.json"
+
+
+def cache_folder():
+    """
+    Folder of the downloaded models: ``SUNPY_SUPERRES_CACHE``, or that of the system for such things.
+
+    Returns
+    -------
+    `pathlib.Path`
+    """
+    if folder := os.environ.get("SUNPY_SUPERRES_CACHE"):
+        return Path(folder).expanduser().absolute()
+    from pooch import os_cache  # NOQA: PLC0415
+
+    return Path(os_cache("sunpy_superres"))
+
+
+def _cached(record):
+    return cache_folder() / "models" / record.name / record.version
+
+
+def check_files(folder, files, remedy):
+    """
+    Raise unless the files are there and have the right hashes.
+
+    Parameters
+    ----------
+    folder : `pathlib.Path`
+        Where they are.
+    files : `dict`
+        `~sunpy_superres.weights.registry.FileRecord` by name.
+    remedy : `str`
+        What to do if not, for the message.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If one is missing, or is not what it should be.
+    """
+    for name, expected in files.items():
+        path = folder / name
+        if not path.is_file():
+            msg = f"{path} is missing. {remedy}"
+            raise FileNotFoundError(msg)
+        if (found := sha256_of(path)) != expected.sha256:
+            msg = (
+                f"{path} is not the file of the registry (SHA-256 {found[:16]}..., expected "
+                f"{expected.sha256[:16]}...): it is damaged or was altered. {remedy}"
+            )
+            raise ValueError(msg)
+
+
+def find_files(name):
+    """
+    Folder of a model that is here already, bundled or in the cache, without looking into its files.
+
+    Parameters
+    ----------
+    name : `str`
+        Name in the registry.
+
+    Returns
+    -------
+    `pathlib.Path` or `None`
+    """
+    record = model_info(name)
+    if record.bundled:
+        return record.bundled
+    folder = _cached(record)
+    return folder if all((folder / file).is_file() for file in record.files) else None
+
+
+def fetch(name, *, progress=False):
+    """
+    Make the files of a model of the registry available, and check them.
+
+    Bundled files are used where they are; else those of the cache; else they are downloaded from the Hugging Face Hub.
+
+    Parameters
+    ----------
+    name : `str`
+        Name in the registry.
+    progress : `bool`, optional
+        Show a progress bar while downloading.
+
+    Returns
+    -------
+    `pathlib.Path`
+        Folder with the files, every one of them with the hash of the registry.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, a bundled file was altered, or the server sends something else.
+    FileNotFoundError
+        If the model is not here and ``HF_HUB_OFFLINE`` is set, or it was never published.
+    OSError
+        If it cannot be downloaded, or the cache cannot be written to.
+
+    Examples
+    --------
+    >>> from sunpy_superres.weights import fetch
+    >>> sorted(path.name for path in fetch("ldm-mdi-hmi").iterdir() if path.suffix == ".safetensors")
+    ['model.safetensors', 'verification.safetensors']
+    """
+    record = model_info(name)
+    if record.bundled:
+        check_files(record.bundled, record.files, "Install the package again.")
+        return record.bundled
+    folder = _cached(record)
+    wrong = _wrong_files(folder, record.files)
+    if not wrong:
+        return folder
+    if not record.revision:
+        msg = f"The model {name!r} neither comes with the package nor has it been published on the Hugging Face Hub."
+        raise FileNotFoundError(msg)
+    _need_network(folder, wrong, record.repository, record.revision)
+    size = sum(record.files[file].size for file in wrong) / 1e6
+    log.info(
+        f"Downloading {name} {record.version} ({size:.1f} MB) from {hub.endpoint()}/{record.repository}. "
+        f"License {record.license}; please cite {record.citation}."
+    )
+    _make(folder)
+    for file in wrong:
+        digest = f"sha256:{record.files[file].sha256}"
+        _download(record.repository, record.revision, file, folder, digest, progress=progress)
+    return folder
+
+
+def fetch_repository(repository, revision, *, progress=False):
+    """
+    Make a model available that is in a repository of the Hugging Face Hub, and not in the registry.
+
+    A warning says so when it is downloaded. The files are checked against the hashes that the Hub gives, and from then
+    on against those of the first download.
+
+    Parameters
+    ----------
+    repository, revision : `str`
+        For example ``"owner/name"`` and a commit, a tag or a branch. A commit never changes; of a tag or a branch,
+        what was downloaded first is kept.
+    progress : `bool`, optional
+        Show a progress bar while downloading.
+
+    Returns
+    -------
+    `pathlib.Path`
+        Folder with ``model.safetensors`` and ``config.json``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the repository, the revision or one of the files does not exist, or ``HF_HUB_OFFLINE`` is set.
+    ValueError
+        If a file of the cache was altered, or the server sends something else than it announces.
+    OSError
+        If it cannot be downloaded, or the cache cannot be written to.
+    """
+    folder = cache_folder() / "hub" / repository / revision.replace("/", "%2F")
+    receipt = folder / _RECEIPT
+    if receipt.is_file():
+        files = {name: FileRecord(**values) for name, values in json.loads(receipt.read_text())["files"].items()}
+        check_files(folder, files, f"Remove {folder} to download it again.")
+        return folder
+    names = (CONFIG, WEIGHTS)
+    _need_network(folder, names, repository, revision)
+    remote = {name: hub.describe(repository, revision, name) for name in names}
+    commit = remote[CONFIG].commit
+    warn_user(
+        f"Downloading {repository} at {commit} from {hub.endpoint()}: it is not in the registry of sunpy_superres, "
+        "which therefore vouches for nothing about it.",
+        stacklevel=5,
+    )
+    _make(folder)
+    for name in names:
+        # From the commit: the branch may move between the two files.
+        _download(repository, commit, name, folder, remote[name].digest, progress=progress)
+    files = {name: {"size": (folder / name).stat().st_size, "sha256": sha256_of(folder / name)} for name in names}
+    with replacing(receipt) as temporary:
+        temporary.write_text(json.dumps({"commit": commit, "files": files}, indent=1) + "\n")
+    return folder
+
+
+def clear(name=None):
+    """
+    Remove downloaded models; those that come with the package stay.
+
+    Parameters
+    ----------
+    name : `str`, optional
+        Name in the registry, or ``"owner/name@revision"``; everything that was downloaded unless given.
+
+    Returns
+    -------
+    `list` of `pathlib.Path`
+        The folders that were removed.
+
+    Raises
+    ------
+    ValueError
+        If the name is not known.
+    """
+    cache = cache_folder()
+    if name is None:
+        folders = [cache / "models", cache / "hub"]
+    elif address := hub.parse_address(name):
+        folders = [cache / "hub" / address[0] / address[1].replace("/", "%2F")]
+    else:
+        folders = [cache / "models" / model_info(name).name]
+    folders = [folder for folder in folders if folder.is_dir()]
+    for folder in folders:
+        shutil.rmtree(folder)
+    return folders
+
+
+def _wrong_files(folder, files):
+    """
+    Names of the files that are missing, or not what they should be.
+    """
+    wrong = []
+    for name, expected in files.items():
+        try:
+            check_files(folder, {name: expected}, "It is downloaded again.")
+        except FileNotFoundError:
+            wrong.append(name)
+        except ValueError as error:
+            log.warning(str(error))
+            wrong.append(name)
+    return wrong
+
+
+def _need_network(folder, names, repository, revision):
+    if hub.is_offline():
+        missing = ", ".join(f"{folder / name} ({hub.file_url(repository, revision, name)})" for name in names)
+        msg = f"HF_HUB_OFFLINE is set, and not here or damaged: {missing}. Unset it, or copy the files there."
+        raise FileNotFoundError(msg)
+
+
+def _make(folder):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def _download(repository, revision, name, folder, digest, *, progress):
+    try:
+        hub.download(repository, revision, name, folder / name, digest, progress=progress)
+    except OSError as error:
+        # An error of the network has no file name; one of the file system has.
+        if error.filename is None:
+            raise
+        raise _unwritable(folder, error) from error
+
+
+def _unwritable(folder, error):
+    msg = (
+        f"{folder} cannot be written to ({error.strerror}). SUNPY_SUPERRES_CACHE names another folder for downloaded "
+        "models."
+    )
+    return PermissionError(msg)

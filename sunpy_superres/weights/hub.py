@@ -1,0 +1,203 @@
+"""
+The Hugging Face Hub as a place to download files from: its addresses, its environment, one file at a time.
+
+All settings are read from the environment when they are needed, so that a program may change them.
+"""
+
+import os
+import re
+import time
+from collections import namedtuple
+from urllib.parse import quote
+
+from sunpy_superres._atomic import replacing
+from sunpy_superres.weights.layout import git_hash_of, sha256_of
+
+__all__ = ["RemoteFile", "describe", "download", "endpoint", "file_url", "is_offline", "parse_address", "token"]
+
+#: What the Hub says of a file: the commit it belongs to, its size, and its hash as ``"sha256:..."`` or ``"git:..."``.
+RemoteFile = namedtuple("RemoteFile", ["commit", "size", "digest"])
+
+#: Tries, seconds to wait after the first failure (doubled each time), and seconds of silence that count as one.
+ATTEMPTS = 4
+BACKOFF = 1.0
+TIMEOUT = 30
+_TOO_MANY_REQUESTS = 429
+_SERVER_ERROR = 500
+_ADDRESS = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)@(?P<revision>[^\s@]+)")
+
+
+def endpoint():
+    """
+    Address of the Hub or of a mirror (``HF_ENDPOINT``).
+    """
+    return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
+
+
+def is_offline():
+    """
+    Whether the user wants no network (``HF_HUB_OFFLINE``).
+    """
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+
+
+def token():
+    """
+    The user's token (``HF_TOKEN``), or `None`.
+    """
+    return os.environ.get("HF_TOKEN", "").strip() or None
+
+
+def parse_address(text):
+    """
+    Split ``"owner/name@revision"``; `None` if the text is nothing of the kind.
+    """
+    match = _ADDRESS.fullmatch(str(text))
+    return match and (match["repository"], match["revision"])
+
+
+def file_url(repository, revision, file):
+    """
+    Address of a file on the Hub.
+    """
+    return f"{endpoint()}/{repository}/resolve/{quote(revision, safe='')}/{quote(file)}"
+
+
+def _headers():
+    # To the endpoint only: requests drops it when it is redirected to another host.
+    headers = {"User-Agent": "sunpy_superres", "Accept-Encoding": "identity"}
+    if token():
+        headers["Authorization"] = f"Bearer {token()}"
+    return headers
+
+
+def describe(repository, revision, file):
+    """
+    Ask the Hub for the commit and the hash of a file.
+
+    Parameters
+    ----------
+    repository, revision, file : `str`
+        For example ``"owner/name"``, ``"main"``, ``"config.json"``.
+
+    Returns
+    -------
+    `RemoteFile`
+
+    Raises
+    ------
+    OSError
+        If the Hub cannot be asked, or refuses; a subclass says which (see `download`).
+    ValueError
+        If the answer has no hash, so that the file could not be checked.
+    """
+    import requests  # NOQA: PLC0415
+
+    url = file_url(repository, revision, file)
+
+    def ask():
+        response = requests.head(url, headers=_headers(), timeout=TIMEOUT, allow_redirects=False)
+        response.raise_for_status()
+        return response.headers
+
+    headers = _persist(ask, url)
+    # Of a large file the Hub gives the SHA-256 and redirects; of a small one the name that git gives its content.
+    etag = headers.get("X-Linked-Etag") or headers.get("ETag") or ""
+    digits = etag.removeprefix("W/").strip('"')
+    kind = {64: "sha256", 40: "git"}.get(len(digits))
+    if kind is None or not re.fullmatch("[0-9a-f]+", digits):
+        msg = f"{url}: the server did not say what the hash of the file is (ETag {etag!r}), so it could not be checked."
+        raise ValueError(msg)
+    size = headers.get("X-Linked-Size") or headers.get("Content-Length")
+    return RemoteFile(headers.get("X-Repo-Commit", revision), int(size) if size else None, f"{kind}:{digits}")
+
+
+def download(repository, revision, file, target, digest, *, progress=False):
+    """
+    Download one file, check it, and put it in its place.
+
+    Parameters
+    ----------
+    repository, revision, file : `str`
+        Where it is on the Hub.
+    target : path-like
+        Where to; the folder must exist. The file appears there when it is complete and right.
+    digest : `str`
+        Its hash: ``"sha256:..."``, or ``"git:..."`` for the name that git gives it.
+    progress : `bool`, optional
+        Show a progress bar, unless ``HF_HUB_DISABLE_PROGRESS_BARS`` is set.
+
+    Raises
+    ------
+    PermissionError
+        If the repository is private or gated (401, 403).
+    FileNotFoundError
+        If there is no such file (404).
+    ConnectionError
+        If the server cannot be reached, or does not answer properly, after several tries.
+    ValueError
+        If what comes, each time, is not the file of that hash.
+    """
+    from pooch import HTTPDownloader  # NOQA: PLC0415
+
+    url = file_url(repository, revision, file)
+    bar = progress and os.environ.get("HF_HUB_DISABLE_PROGRESS_BARS", "").upper() not in ("1", "ON", "YES", "TRUE")
+    kind, digits = digest.split(":")
+    hash_of = {"sha256": sha256_of, "git": git_hash_of}[kind]
+    fetch = HTTPDownloader(progressbar=bar, chunk_size=2**20, headers=_headers(), timeout=TIMEOUT)
+
+    def attempt():
+        with replacing(target) as temporary:
+            fetch(url, str(temporary), None)
+            if (found := hash_of(temporary)) != digits:
+                raise _WrongContentError(found)
+
+    _persist(attempt, url, digits)
+
+
+class _WrongContentError(Exception):
+    """
+    What came has another hash.
+    """
+
+
+def _persist(action, url, expected=None):
+    """
+    Try again, after a while, what may go better another time; explain the rest.
+    """
+    import requests  # NOQA: PLC0415
+
+    for number in range(ATTEMPTS):
+        if number:
+            time.sleep(BACKOFF * 2 ** (number - 1))
+        try:
+            return action()
+        except requests.HTTPError as error:
+            status = error.response.status_code
+            if status < _SERVER_ERROR and status != _TOO_MANY_REQUESTS:
+                raise _refusal(status, url) from error
+            problem = error
+        except (requests.RequestException, _WrongContentError) as error:
+            problem = error
+    if isinstance(problem, _WrongContentError):
+        msg = (
+            f"What {url} sends is not the file that it should be (hash {str(problem)[:16]}..., expected "
+            f"{expected[:16]}...); nothing was kept. Is HF_ENDPOINT a true mirror, or does a proxy answer in its place?"
+        )
+        raise ValueError(msg) from problem
+    msg = (
+        f"{url} could not be downloaded in {ATTEMPTS} tries: {problem}. Try again later; HF_ENDPOINT names a mirror, "
+        "and with HF_HUB_OFFLINE=1 only what is there already is used."
+    )
+    raise ConnectionError(msg) from problem
+
+
+def _refusal(status, url):
+    if status in (401, 403):
+        return PermissionError(
+            f"{url}: access refused ({status}). The repository is private or gated, or does not exist: accept its "
+            "terms on its page and set HF_TOKEN to a token of yours."
+        )
+    if status == 404:
+        return FileNotFoundError(f"{url}: there is no such file, revision or repository (404).")
+    return ConnectionError(f"{url}: the server answered {status}.")

@@ -1,0 +1,105 @@
+"""
+Test tensors: an input, what the model made of it where it was published, and whether it still does.
+"""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save
+
+from sunpy_superres._atomic import replacing
+from sunpy_superres.degradation import degrade, synthetic_magnetogram
+from sunpy_superres.inference import Engine
+from sunpy_superres.weights.files import load_model
+from sunpy_superres.weights.layout import VERIFICATION
+
+__all__ = ["TOLERANCE", "verify", "write_verification"]
+
+#: Largest difference in gauss that is put down to another processor, or another version of torch.
+TOLERANCE = 0.1
+#: Pixels of the input along each axis: whole cells of every method.
+_SIZE = 32
+
+
+@torch.inference_mode()
+def _run(model, field, radius, seed):
+    engine = Engine(torch.device("cpu"), model.cell)
+    active = torch.ones([n // model.cell for n in field.shape[-2:]], dtype=torch.bool)
+    (sample,) = model.draw(field, radius, active, [0], seed=seed, steps=None, engine=engine)
+    return sample.contiguous()
+
+
+def write_verification(folder):
+    """
+    Run a model on a synthetic magnetogram and keep input and output beside its weights.
+
+    Parameters
+    ----------
+    folder : path-like
+        Folder of the model.
+
+    Returns
+    -------
+    `pathlib.Path`
+        The file.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If the model cannot be loaded.
+    """
+    folder = Path(folder)
+    model = load_model(folder)
+    seed = 0
+    truth = synthetic_magnetogram((4 * _SIZE, 4 * _SIZE), seed=seed)
+    field = 0.7 * torch.from_numpy(degrade(truth, seed=seed))[None, None]
+    radius = torch.full_like(field, 0.3)
+    tensors = {"field": field, "radius": radius, "sample": _run(model, field, radius, seed)}
+    target = folder / VERIFICATION
+    with replacing(target) as temporary:
+        temporary.write_bytes(save(tensors, metadata={"verification": json.dumps({"seed": seed})}))
+    return target
+
+
+def verify(folder):
+    """
+    Run a model again on the input that it was published with.
+
+    Parameters
+    ----------
+    folder : path-like
+        Folder of the model, with ``verification.safetensors``.
+
+    Returns
+    -------
+    `float`
+        The largest difference from the output that it was published with, in gauss, not above `TOLERANCE`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is missing.
+    ValueError
+        If a file is damaged, or the output is another one.
+    """
+    folder = Path(folder)
+    path = folder / VERIFICATION
+    if not path.is_file():
+        msg = f"{folder} holds no {VERIFICATION}: there is nothing to compare the model with."
+        raise FileNotFoundError(msg)
+    model = load_model(folder)
+    with safe_open(path, framework="pt") as file:
+        expected = {name: file.get_tensor(name) for name in ("field", "radius", "sample")}
+        seed = json.loads(file.metadata()["verification"])["seed"]
+    found = _run(model, expected["field"], expected["radius"], seed)
+    difference = float((found - expected["sample"]).abs().max())
+    if not difference <= TOLERANCE:
+        msg = (
+            f"The model in {folder} gives another result than when it was published: {difference:.3g} G apart, "
+            f"{TOLERANCE:g} G are allowed. The weights are intact: this version of torch or of the package computes "
+            "something else."
+        )
+        raise ValueError(msg)
+    return difference

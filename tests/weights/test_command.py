@@ -1,0 +1,108 @@
+"""
+``sunpy-superres models``, as a user types it.
+"""
+
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from sunpy_superres.cli import main
+from sunpy_superres.weights import cache_folder, list_models, model_info
+
+
+@pytest.fixture
+def run():
+    return lambda *arguments: CliRunner().invoke(main, ["models", *(str(argument) for argument in arguments)])
+
+
+def test_list(run):
+    found = run("list")
+    assert found.exit_code == 0
+    assert [line.split()[0] for line in found.output.splitlines()] == list_models()
+    assert "bundled" in found.output
+    assert run("list", "--method", "magic").output == ""
+
+
+def test_info(run):
+    record = model_info("ldm-mdi-hmi")
+    found = run("info", "ldm-mdi-hmi")
+    assert found.exit_code == 0
+    for said in (record.citation, record.license, record.files["model.safetensors"].sha256, "is reserved", "multistep"):
+        assert said in found.output
+
+
+def test_verify_all(run):
+    found = run("verify", "--all")
+    assert found.exit_code == 0, found.output
+    assert found.output.count("intact") == len(list_models())
+
+
+def test_verify_a_folder_that_is_damaged(run, tmp_path):
+    import shutil
+
+    folder = shutil.copytree(model_info("ldm-mdi-hmi").bundled, tmp_path / "model")
+    assert run("verify", folder).exit_code == 0
+    content = bytearray((folder / "model.safetensors").read_bytes())
+    content[-7] ^= 16
+    (folder / "model.safetensors").write_bytes(content)
+    found = run("verify", folder, "ldm-mdi-hmi")
+    assert found.exit_code == 1
+    assert "is damaged or was altered" in found.stderr
+    # One that is bad does not keep the others from being checked.
+    assert "ldm-mdi-hmi: intact" in found.output
+
+
+def test_path_and_fetch(run):
+    folder = str(model_info("ldm-mdi-hmi").bundled)
+    assert run("path", "ldm-mdi-hmi").output.strip() == folder
+    assert run("fetch", "--all").output.strip() == f"ldm-mdi-hmi: {folder}"
+
+
+@pytest.mark.parametrize("command", ["fetch", "verify", "clear"])
+def test_names_or_all(run, command):
+    for arguments in ((), ("ldm-mdi-hmi", "--all")):
+        found = run(command, *arguments)
+        assert found.exit_code == 2
+        assert "or --all" in found.stderr
+
+
+@pytest.mark.parametrize("command", ["info", "path", "fetch", "verify", "clear"])
+def test_unknown_name(run, command):
+    found = run(command, "magic")
+    assert found.exit_code == 1
+    assert "Unknown model 'magic'; known are ldm-mdi-hmi" in found.stderr
+
+
+def test_clear_leaves_what_came_with_the_package(run):
+    assert run("clear", "ldm-mdi-hmi").output.strip() == "nothing to remove"
+    folder = cache_folder() / "hub" / "owner" / "name" / "main"
+    folder.mkdir(parents=True)
+    assert run("clear", "owner/name@main").output.strip() == f"removed {folder}"
+    assert not folder.exists()
+    assert model_info("ldm-mdi-hmi").bundled.is_dir()
+
+
+def test_convert_asks_for_what_it_needs(run, tmp_path):
+    file = tmp_path / "weights"
+    file.write_bytes(b"")
+    assert "--instrument" in run("convert", "highresnet", file, tmp_path / "out").stderr
+    assert "--quantity" in run("convert", "enhance", file, tmp_path / "out").stderr
+
+
+def test_the_package_is_a_command():
+    found = subprocess.run(
+        [sys.executable, "-m", "sunpy_superres", "models", "list"], capture_output=True, text=True, check=True
+    )
+    assert "ldm-mdi-hmi" in found.stdout
+
+
+def test_listing_needs_no_torch():
+    code = "import sys; from sunpy_superres.weights import list_models; list_models(); sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_import_reads_no_registry():
+    code = "import sys, sunpy_superres; sys.exit(any('superres.weights' in name for name in sys.modules))"
+    subprocess.run([sys.executable, "-c", code], check=True)

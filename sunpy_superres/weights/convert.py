@@ -260,13 +260,9 @@ def _numbers():
     """
     What makes a number of numpy, as a loss beside the weights may be one; numpy 1 had it in another module.
     """
-    scalar, kinds = np._core.multiarray.scalar, ("f4", "f8", "i8")
-    return [
-        scalar,
-        (scalar, "numpy.core.multiarray.scalar"),
-        np.dtype,
-        *(type(np.dtype(t)) for t in ("f4", "f8", "i8")),
-    ]
+    scalar = np._core.multiarray.scalar
+    kinds = [type(np.dtype(kind)) for kind in ("f4", "f8", "i8")]
+    return [scalar, (scalar, "numpy.core.multiarray.scalar"), np.dtype, *kinds]
 
 
 def _read_checkpoint(path):

@@ -62,6 +62,19 @@ INSTRUMENTS = {
             reference="factor: Liu et al. 2025, doi:10.1007/s11207-025-02523-y",
         ),
         Instrument(
+            name="gong",
+            title="GONG",
+            scale=2.53,
+            to_hmi=1.438,
+            noise=1.1,
+            psf_fwhm=7.15,
+            reference=(
+                "factor: Liu et al. 2025, doi:10.1007/s11207-025-02523-y; blur and noise: fitted to the spectra of the "
+                "quiet Sun in one magnetogram of 2019 January 21 and one of HMI five days before, which by themselves "
+                "ask for a factor of 1.43 to 1.47"
+            ),
+        ),
+        Instrument(
             name="hmi",
             title="SDO/HMI",
             scale=HMI_SCALE,

@@ -149,7 +149,7 @@ def _state_gauss(meta, settings):
     set_key(meta, "bunit", "Gauss", "unit of the data")
 
 
-def regrid(smap, scale):
+def regrid(smap, scale, *, valid=None):
     """
     Bring a Map to another pixel scale.
 
@@ -162,6 +162,8 @@ def regrid(smap, scale):
     scale : `float`
         Arcsec per pixel of the result, along both axes. Heliographic degrees count as what they measure at disk
         center.
+    valid : `numpy.ndarray`, optional
+        Of bool and the shape of the data, `False` where they count as NaN.
 
     Returns
     -------
@@ -203,6 +205,8 @@ def regrid(smap, scale):
     data = smap.data.compute() if hasattr(smap.data, "compute") else smap.data
     with np.errstate(over="ignore"):
         data = np.asarray(data, dtype=np.float32)
+    if valid is not None:
+        data = np.where(valid, data, np.float32(np.nan))
     mask = None
     if smap.mask is not None:
         mask = nearest(np.broadcast_to(smap.mask, shape), new_shape, factors, origin)

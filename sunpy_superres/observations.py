@@ -5,6 +5,7 @@ From a Map to the one value that travels through the package.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 import astropy.units as u
 
@@ -106,12 +107,14 @@ def recognize(smap):
     _refuse_other_quantities(smap)
     if isinstance(smap, HMIMap) or str(smap.meta.get("instrume", "")).startswith("HMI"):
         return INSTRUMENTS["hmi"]
+    if isinstance(smap, GONGMagnetogramMap):
+        return INSTRUMENTS["gong"]
     if isinstance(smap, MDIMap) or "MDI" in (smap.meta.get("instrume"), smap.meta.get("camera")):
         return INSTRUMENTS["mdi"]
-    hint = "If it is a magnetogram in gauss, say which one it resembles with instrument=."
-    if "GONG" in type(smap).__name__.upper() or str(smap.meta.get("telescop", "")).endswith("GONG"):
-        hint = "There is no model for GONG yet."
-    msg = f"A {type(smap).__name__} is not recognized as a magnetogram; accepted: {_accepted()}. {hint}"
+    msg = (
+        f"A {type(smap).__name__} is not recognized as a magnetogram; accepted: {_accepted()}. "
+        "If it is a magnetogram in gauss, say which one it resembles with instrument=."
+    )
     raise ValueError(msg)
 
 
@@ -145,7 +148,8 @@ def read(smap, *, instrument=None):
     -----
     Where the header has no BUNIT, JSOC's ``_BUNIT`` counts; without either the data are taken to be gauss only
     if the header calls them a magnetogram (CONTENT, DRMS_ID) or ``instrument`` is given.
-    Absolute values above 100 kG are undeclared fill values: they are treated like NaN.
+    Absolute values above 100 kG are undeclared fill values: they are treated like NaN. So is the sky of GONG
+    magnetograms, which is filled with a number, and the pixels that touch it, which are partly made of that number.
 
     Examples
     --------
@@ -170,13 +174,16 @@ def read(smap, *, instrument=None):
         if factor != 1:
             field *= np.float32(factor)
         valid = np.abs(field) < _FILL_LIMIT  # False for NaN and infinity too
+    radius = disk_radius(smap)
+    if isinstance(smap, GONGMagnetogramMap):
+        valid &= ~_filled_sky(field, valid & (radius > 1))
     if not valid.any():
         msg = "The map has no finite pixel."
         raise ValueError(msg)
     field[~valid] = 0
     _refuse_large_values(field[valid])
     scale = float(np.mean(pixel_scale(smap)))
-    return Observation(field=field, valid=valid, radius=disk_radius(smap), scale=scale, instrument=known)
+    return Observation(field=field, valid=valid, radius=radius, scale=scale, instrument=known)
 
 
 def _accepted():
@@ -246,6 +253,17 @@ def _two_dimensional(smap):
         )
         raise ValueError(msg)
     return data.compute() if hasattr(data, "compute") else data
+
+
+def _filled_sky(field, sky):
+    """
+    Pixels that have the commonest value of the sky, or a neighbor that has it; all of the sky besides.
+    """
+    values, counts = np.unique(field[sky], return_counts=True)
+    if not len(values):
+        return sky
+    filled = field == values[np.argmax(counts)]
+    return sky | ndimage.binary_dilation(filled, np.ones((3, 3)))
 
 
 def _refuse_large_values(values):

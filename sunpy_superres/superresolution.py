@@ -320,13 +320,15 @@ def _on_scale(smap, observation, scale):
         " It is coarser than anything the model was trained on: neither its fine structure nor its uncertainty is to "
         "be trusted."
     )
-    warn_user(
+    note = (
         f"The map has {observation.scale:.3f} arcsec per pixel and the model takes {scale:.3f}: "
         "it was regridded first, so the result has another grid than the input times the factor."
-        + (coarse if ratio > _COARSE else ""),
-        stacklevel=4,
     )
-    smap = maps.regrid(smap, scale)
+    if abs(observation.scale / observation.instrument.scale - 1) <= SCALE_TOLERANCE and ratio <= _COARSE:
+        log.info(note)  # as the instrument is: nothing is unusual about this map
+    else:
+        warn_user(note + (coarse if ratio > _COARSE else ""), stacklevel=4)
+    smap = maps.regrid(smap, scale, valid=observation.valid)
     return smap, observations.read(smap, instrument=observation.instrument.name)
 
 

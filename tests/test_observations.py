@@ -2,18 +2,21 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 import astropy.units as u
 from astropy.coordinates import SkyCoord
+from astropy.io import fits
 
 import sunpy.map
 from sunpy.data.test import get_test_filepath
+from sunpy.data.test import rootdir as sunpy_data
 from sunpy.util.exceptions import SunpyMetadataWarning
 
 from sunpy_superres.maps import from_array
 from sunpy_superres.observations import read, recognize
 
-ACCEPTED = "SDO/HMI, SOHO/MDI"
+ACCEPTED = "GONG, SDO/HMI, SOHO/MDI"
 
 
 def variant(smap, data=None, *, remove=(), **changes):
@@ -23,6 +26,23 @@ def variant(smap, data=None, *, remove=(), **changes):
     meta = {key: value for key, value in smap.meta.items() if key not in remove}
     meta |= {key.replace("date_", "date-"): value for key, value in changes.items()}
     return sunpy.map.Map(smap.data if data is None else data, meta)
+
+
+@pytest.fixture
+def gong():
+    """
+    A quarter of the disk with the header of a GONG magnetogram; the sky is filled, and mixed into the limb.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        header = fits.Header.fromtextfile(sunpy_data / "gong_magnetogram.header")
+    radius = np.hypot(*np.mgrid[:430, :430] - np.array([header["FNDLMBYC"], header["FNDLMBXC"]])[:, None, None] + 1)
+    radius /= header["FNDLMBMI"]
+    data = np.where(radius < 1, np.random.default_rng(0).normal(0, 4, radius.shape), -703.9613).astype(np.float32)
+    edge = (radius < 1) & ndimage.binary_dilation(radius >= 1)
+    data[edge] = -300
+    header["NAXIS1"] = header["NAXIS2"] = 430
+    return sunpy.map.Map(data, header)
 
 
 @pytest.fixture
@@ -149,13 +169,43 @@ class TestRecognize:
         with pytest.raises(ValueError, match="hmi, mdi"):
             read(smap, instrument="kpvt")
 
-    def test_gong(self, mdi_map):
-        smap = variant(mdi_map, remove=["instrume", "camera"], telescop="NSO-GONG")
-        with pytest.raises(ValueError, match=f"{ACCEPTED}.*GONG"):
+    def test_unknown_telescope(self, mdi_map):
+        smap = variant(mdi_map, remove=["instrume", "camera"], telescop="Kitt Peak")
+        with pytest.raises(ValueError, match=f"{ACCEPTED}.*say which one it resembles"):
             read(smap)
+
+    def test_gong(self, gong):
+        assert recognize(gong).name == "gong"
 
     def test_override(self, mdi_map):
         assert read(mdi_map, instrument="HMI").instrument.name == "hmi"
+
+
+class TestGong:
+    def test_the_sky_is_not_valid_nor_what_touches_it(self, gong):
+        observation = read(gong)
+        assert observation.field.min() > -30
+        inside = observation.radius < 0.99
+        assert observation.valid[inside].all()
+        assert not observation.valid[observation.radius > 1].any()
+        np.testing.assert_allclose(observation.calibrated[inside], 1.438 * gong.data[inside], rtol=1e-6)
+        assert observation.scale == pytest.approx(2.53, rel=0.02)
+
+    def test_sky_without_a_number(self, gong):
+        data = gong.data.copy()
+        data[data < -100] = np.nan
+        np.testing.assert_array_equal(read(variant(gong, data)).valid, np.isfinite(data))
+
+    def test_a_cutout_without_sky(self, gong):
+        cutout = gong.submap([300, 300] * u.pix, top_right=[400, 400] * u.pix)
+        assert read(cutout).valid.all()
+
+    def test_the_real_one(self, shared_data):
+        smap = sunpy.map.Map(next((shared_data / "gong").glob("*.fits*")))
+        observation = read(smap)
+        assert observation.instrument.name == "gong"
+        assert observation.field.min() > -200
+        assert 0.997 < observation.radius[observation.valid].max() < 1
 
 
 class TestRefused:

@@ -5,6 +5,7 @@ The folder of a model: the one that comes with the package, a verified copy in t
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 from sunpy import log
@@ -177,20 +178,30 @@ def fetch_repository(repository, revision, *, progress=False):
     OSError
         If it cannot be downloaded, or the cache cannot be written to.
     """
+    if not hub.parse_address(f"{repository}@{revision}"):
+        msg = f"{repository}@{revision} is not of the form 'owner/name@revision'."
+        raise ValueError(msg)
     folder = cache_folder() / "hub" / repository / revision.replace("/", "%2F")
     receipt = folder / _RECEIPT
     if receipt.is_file():
-        files = {name: FileRecord(**values) for name, values in json.loads(receipt.read_text())["files"].items()}
+        try:
+            listed = json.loads(receipt.read_text())["files"]
+            files = {name: FileRecord(**listed[name]) for name in (CONFIG, WEIGHTS)}
+        except (ValueError, KeyError, TypeError) as error:
+            msg = f"{receipt} is damaged ({error!r}). Remove {folder} to download it again."
+            raise ValueError(msg) from error
         check_files(folder, files, f"Remove {folder} to download it again.")
         return folder
     names = (CONFIG, WEIGHTS)
     _need_network(folder, names, repository, revision)
-    remote = {name: hub.describe(repository, revision, name) for name in names}
+    # The second file at the commit of the first: a branch may move in between.
+    remote = {CONFIG: hub.describe(repository, revision, CONFIG)}
     commit = remote[CONFIG].commit
+    remote[WEIGHTS] = hub.describe(repository, commit, WEIGHTS)
     warn_user(
         f"Downloading {repository} at {commit} from {hub.endpoint()}: it is not in the registry of sunpy_superres, "
         "which therefore vouches for nothing about it.",
-        stacklevel=5,
+        stacklevel=_depth(),
     )
     _make(folder)
     for name in names:
@@ -200,6 +211,16 @@ def fetch_repository(repository, revision, *, progress=False):
     with replacing(receipt) as temporary:
         temporary.write_text(json.dumps({"commit": commit, "files": files}, indent=1) + "\n")
     return folder
+
+
+def _depth():
+    """
+    Frames between the function that calls this one and the user's code.
+    """
+    frame, depth = sys._getframe(2), 1
+    while frame and frame.f_globals.get("__name__", "").startswith("sunpy_superres."):
+        frame, depth = frame.f_back, depth + 1
+    return depth
 
 
 def clear(name=None):
@@ -268,8 +289,8 @@ def _download(repository, revision, name, folder, digest, *, progress):
     try:
         hub.download(repository, revision, name, folder / name, digest, progress=progress)
     except OSError as error:
-        # An error of the network has no file name; one of the file system has.
-        if error.filename is None:
+        # An error of the network has no number; one of the file system has.
+        if error.errno is None:
             raise
         raise _unwritable(folder, error) from error
 

@@ -8,7 +8,7 @@ import os
 import re
 import time
 from collections import namedtuple
-from urllib.parse import quote
+from urllib.parse import quote, urljoin, urlsplit
 
 from sunpy_superres._atomic import replacing
 from sunpy_superres.weights.layout import git_hash_of, sha256_of
@@ -22,9 +22,11 @@ RemoteFile = namedtuple("RemoteFile", ["commit", "size", "digest"])
 ATTEMPTS = 4
 BACKOFF = 1.0
 TIMEOUT = 30
+_REDIRECTS = 10
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
-_ADDRESS = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)@(?P<revision>[^\s@]+)")
+# No part begins with a dot: they name folders of the cache too, and ".." would lead out of it.
+_ADDRESS = re.compile(r"(?P<repository>\w[\w.-]*/\w[\w.-]*)@(?P<revision>\w[^\s@\\]*)")
 
 
 def endpoint():
@@ -45,7 +47,11 @@ def token():
     """
     The user's token (``HF_TOKEN``), or `None`.
     """
-    return os.environ.get("HF_TOKEN", "").strip() or None
+    given = os.environ.get("HF_TOKEN", "").strip()
+    if not re.fullmatch(r"[!-~]*", given):
+        msg = "HF_TOKEN holds something else than a token: a space, a line break or an unusual letter."
+        raise ValueError(msg)
+    return given or None
 
 
 def parse_address(text):
@@ -63,12 +69,21 @@ def file_url(repository, revision, file):
     return f"{endpoint()}/{repository}/resolve/{quote(revision, safe='')}/{quote(file)}"
 
 
-def _headers():
-    # To the endpoint only: requests drops it when it is redirected to another host.
-    headers = {"User-Agent": "sunpy_superres", "Accept-Encoding": "identity"}
-    if token():
-        headers["Authorization"] = f"Bearer {token()}"
-    return headers
+def _options():
+    """
+    What goes with every request.
+    """
+    options = {"headers": {"User-Agent": "sunpy_superres", "Accept-Encoding": "identity"}, "timeout": TIMEOUT}
+    if secret := token():
+
+        def sign(request):
+            request.headers["Authorization"] = f"Bearer {secret}"
+            return request
+
+        # To the endpoint only: requests drops it when it is redirected to another host. Not among the headers, where
+        # requests prefers what a .netrc says of the host.
+        options["auth"] = sign
+    return options
 
 
 def describe(repository, revision, file):
@@ -95,12 +110,24 @@ def describe(repository, revision, file):
 
     url = file_url(repository, revision, file)
 
-    def ask():
-        response = requests.head(url, headers=_headers(), timeout=TIMEOUT, allow_redirects=False)
-        response.raise_for_status()
-        return response.headers
+    options = _options()
 
-    headers = _persist(ask, url)
+    def ask():
+        # A redirect within the Hub, to the new name of a repository or to the cache of its small files, is followed;
+        # that to the storage of large files has all we want to know, and leads elsewhere.
+        address, commit = url, revision
+        for _ in range(_REDIRECTS):
+            response = requests.head(address, allow_redirects=False, **options)
+            response.raise_for_status()
+            commit = response.headers.get("X-Repo-Commit", commit)
+            target = urljoin(address, response.headers.get("Location", ""))
+            if not response.is_redirect or urlsplit(target)[:2] != urlsplit(url)[:2]:
+                return commit, response.headers
+            address = target
+        msg = f"more than {_REDIRECTS} redirects"
+        raise requests.TooManyRedirects(msg)
+
+    commit, headers = _persist(ask, url)
     # Of a large file the Hub gives the SHA-256 and redirects; of a small one the name that git gives its content.
     etag = headers.get("X-Linked-Etag") or headers.get("ETag") or ""
     digits = etag.removeprefix("W/").strip('"')
@@ -109,7 +136,7 @@ def describe(repository, revision, file):
         msg = f"{url}: the server did not say what the hash of the file is (ETag {etag!r}), so it could not be checked."
         raise ValueError(msg)
     size = headers.get("X-Linked-Size") or headers.get("Content-Length")
-    return RemoteFile(headers.get("X-Repo-Commit", revision), int(size) if size else None, f"{kind}:{digits}")
+    return RemoteFile(commit, int(size) if size else None, f"{kind}:{digits}")
 
 
 def download(repository, revision, file, target, digest, *, progress=False):
@@ -144,7 +171,7 @@ def download(repository, revision, file, target, digest, *, progress=False):
     bar = progress and os.environ.get("HF_HUB_DISABLE_PROGRESS_BARS", "").upper() not in ("1", "ON", "YES", "TRUE")
     kind, digits = digest.split(":")
     hash_of = {"sha256": sha256_of, "git": git_hash_of}[kind]
-    fetch = HTTPDownloader(progressbar=bar, chunk_size=2**20, headers=_headers(), timeout=TIMEOUT)
+    fetch = HTTPDownloader(progressbar=bar, chunk_size=2**20, **_options())
 
     def attempt():
         with replacing(target) as temporary:
@@ -173,11 +200,19 @@ def _persist(action, url, expected=None):
         try:
             return action()
         except requests.HTTPError as error:
+            # pooch leaves it open.
+            error.response.close()
             status = error.response.status_code
             if status < _SERVER_ERROR and status != _TOO_MANY_REQUESTS:
                 raise _refusal(status, url) from error
             problem = error
-        except (requests.RequestException, _WrongContentError) as error:
+        except requests.RequestException as error:
+            # What is wrong with an address is not better another time: such errors of requests are ValueErrors.
+            if isinstance(error, requests.TooManyRedirects | ValueError):
+                msg = f"{url} cannot be asked for: {error} Is HF_ENDPOINT right?"
+                raise ConnectionError(msg) from error
+            problem = error
+        except _WrongContentError as error:
             problem = error
     if isinstance(problem, _WrongContentError):
         msg = (

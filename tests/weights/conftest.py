@@ -7,16 +7,12 @@ from hashlib import sha256
 
 import pytest
 import torch
-from weights.hub_server import HubServer
+from weights.hub_server import NAME, REPOSITORY, HubServer
 
 from sunpy_superres.models import get_method
 from sunpy_superres.weights import FileRecord, model_info, registry
 from sunpy_superres.weights import hub as client
 from sunpy_superres.weights.files import save_model
-
-#: The repository of the small model, and its name in the registry of these tests.
-REPOSITORY = "somebody/tiny"
-NAME = "tiny-mdi"
 
 _VARIABLES = ("HF_TOKEN", "HF_HUB_OFFLINE", "HF_HUB_DISABLE_PROGRESS_BARS")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")

@@ -9,7 +9,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from urllib.parse import quote, unquote, urlsplit
 
-__all__ = ["HubServer", "Request"]
+__all__ = ["NAME", "REPOSITORY", "HubServer", "Request"]
+
+#: The repository of the small model of the tests, and its name in their registry.
+REPOSITORY = "somebody/tiny"
+NAME = "tiny-mdi"
 
 #: One request as it came in: `server` is ``"hub"`` or ``"storage"``.
 Request = namedtuple("Request", ["server", "method", "path", "headers"])

@@ -21,8 +21,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from weights.conftest import NAME, REPOSITORY
-from weights.hub_server import HubServer
+from weights.hub_server import NAME, REPOSITORY, HubServer
 
 from sunpy import log
 

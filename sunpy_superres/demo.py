@@ -42,13 +42,10 @@ def plot_model(path, *, method, model, seed=0):
     import matplotlib.pyplot as plt  # NOQA: PLC0415
 
     from sunpy_superres import maps, superresolve  # NOQA: PLC0415
-    from sunpy_superres.models import get_method  # NOQA: PLC0415
     from sunpy_superres.plotting import plot_superresolution, save_figure  # NOQA: PLC0415
 
     truth, mdi = _scene((256, 384), seed)
-    options = {"method": method, "model": model}
-    options |= {"seed": seed, "n_samples": 8} if get_method(method).stochastic else {"n_samples": 1}
-    fine = superresolve(mdi, **options)
+    fine = superresolve(mdi, method, model=model, seed=seed)
     figure = plot_superresolution(mdi, fine, truth=maps.build(mdi, truth, _FACTOR))
     save_figure(figure, path)
     plt.close(figure)

@@ -39,7 +39,7 @@ def available_methods():
     --------
     >>> import sunpy_superres
     >>> sunpy_superres.available_methods()
-    ('bicubic', 'enhance', 'highresnet', 'ldm')
+    ('bicubic', 'enhance', 'highresnet', 'ldm', 'progressive')
     """
     from sunpy_superres.models import METHODS  # NOQA: PLC0415
 
@@ -267,10 +267,10 @@ def _prepare(smap, *, method, n_samples, model, instrument, steps, seed, device,
             msg = f"The method {method!r} has no weights: model={str(model)!r} does not apply to it."
             raise ValueError(msg)
         network, name, sha256, precision = kind(), None, None, "float32"
-    if not kind.stochastic:
-        if steps is not None:
-            msg = f"The method {method!r} has no sampler: steps={steps} does not apply to it."
-            raise ValueError(msg)
+    if steps is not None and network.steps is None:
+        msg = f"The method {method!r} has no sampler: steps={steps} does not apply to it."
+        raise ValueError(msg)
+    if not network.stochastic:
         n_samples = _deterministic(method, n_samples)
         seed = None
     with warnings.catch_warnings():

@@ -4,8 +4,13 @@ HighRes-net for one view: the converter of MDI and GONG magnetograms of Muñoz-J
 Features of the field and of the place on the disk are computed on the coarse grid, enlarged bilinearly, and
 turned into the fine field. Written from the description in the paper (ApJS 271, 46,
 doi:10.3847/1538-4365/ad12c2); the block that fuses several views does nothing with one, and is left out.
+
+A network that was trained with dropout gives an ensemble by Monte-Carlo dropout. Whole channels are dropped, not
+single values (Tompson et al. 2015, arXiv:1411.4280): one draw then is one network for the whole disk, the same
+whatever the tiles.
 """
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -24,11 +29,11 @@ class _Layer(nn.Module):
     def __init__(self, inputs, outputs, dropout=0.0):
         super().__init__()
         self.conv = MirrorConv(inputs, outputs)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout2d(dropout)
         self.activation = nn.PReLU()
 
-    def forward(self, x):
-        return self.activation(self.dropout(self.conv(x)))
+    def forward(self, x, kept=1.0):
+        return self.activation(self.dropout(self.conv(x)) * kept)
 
 
 class _Block(nn.Module):
@@ -43,14 +48,14 @@ class _Block(nn.Module):
         self.first = _Layer(channels, channels)
         self.second = _Layer(channels, channels, dropout)
 
-    def forward(self, x):
-        return x + self.second(self.first(x))
+    def forward(self, x, kept=1.0):
+        return x + self.second(self.first(x), kept)
 
 
 @register_method("highresnet")
 class HighResNet(SuperResolver):
     """
-    HighRes-net with one view; deterministic.
+    HighRes-net with one view; deterministic unless it was trained with dropout.
 
     Parameters
     ----------
@@ -61,13 +66,12 @@ class HighResNet(SuperResolver):
     blocks : `int`, optional
         Residual blocks.
     dropout : `float`, optional
-        Probability of dropout in training.
+        Probability that a channel is dropped, in training and in the draws of an ensemble.
     input_gain : `float`, optional
         Factor from HMI gauss to the gauss that the network takes: 1, or for a network that was trained on the
         instrument's own gauss and so learned the calibration, one over the factor to HMI.
     """
 
-    stochastic = False
     tile_size = 128
     #: Field, in gauss, that has size one inside the network.
     unit = 3500.0
@@ -76,8 +80,12 @@ class HighResNet(SuperResolver):
         super().__init__()
         self.factor = factor
         self.input_gain = input_gain
+        self.dropout = dropout
+        self.stochastic = dropout > 0
+        if self.stochastic:
+            self.solver_description = f"Monte-Carlo dropout, {dropout:g}"
         self.stem = _Layer(2, width, dropout)
-        self.blocks = nn.Sequential(*(_Block(width, dropout) for _ in range(blocks)))
+        self.blocks = nn.ModuleList(_Block(width, dropout) for _ in range(blocks))
         self.features = MirrorConv(width, width)
         self.fine = _Layer(width, width, dropout)
         self.out = nn.Conv2d(width, 1, 1)
@@ -90,7 +98,24 @@ class HighResNet(SuperResolver):
         # A fine pixel's neighbors are interpolated between its own coarse pixel and the next: one more.
         return self.stem.conv.reach + sum(block.reach for block in self.blocks) + self.features.reach + 1
 
-    def forward(self, field, radius):
+    def lower(self, dtype):
+        """
+        Compute the hidden layers in a lower precision; fields come in and go out in float32.
+        """
+        for part in (self.blocks, self.features, self.fine):
+            part.to(dtype)
+        return dtype
+
+    def kept(self, seed, sample):
+        """
+        Factors on the channels of one draw, one tensor for each layer with dropout.
+        """
+        generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(sample,)))
+        shape = (len(self.blocks) + 2, 1, self.features.out_channels, 1, 1)
+        mask = (generator.random(shape) >= self.dropout) / (1 - self.dropout)
+        return torch.from_numpy(mask.astype(np.float32)).to(self.features.weight)
+
+    def forward(self, field, radius, kept=None):
         """
         The fine field in HMI gauss.
 
@@ -98,6 +123,8 @@ class HighResNet(SuperResolver):
         ----------
         field, radius : `torch.Tensor`
             Calibrated field in HMI gauss and distance from disk center in solar radii, shape (n, 1, y, x) each.
+        kept : sequence of `torch.Tensor`, optional
+            See `kept`; without it no channel is dropped but in training.
 
         Returns
         -------
@@ -105,12 +132,17 @@ class HighResNet(SuperResolver):
             Shape (n, 1, factor * y, factor * x).
         """
         x = torch.cat([radius, field * (self.input_gain / self.unit)], dim=1)
-        x = self.features(self.blocks(self.stem(x)))
-        x = F.interpolate(x, scale_factor=self.factor, mode="bilinear", align_corners=False)
-        return self.out(self.fine(x)) * self.unit
+        first, *middle, last = (1.0,) * (len(self.blocks) + 2) if kept is None else kept
+        x = self.stem(x, first).to(self.features.weight.dtype)
+        for block, factors in zip(self.blocks, middle, strict=True):
+            x = block(x, factors)
+        x = F.interpolate(self.features(x), scale_factor=self.factor, mode="bilinear", align_corners=False)
+        return self.out(self.fine(x, last).to(self.out.weight.dtype)) * self.unit
 
     def draw(self, field, radius, active, samples, *, seed, steps, engine):
         tiles = engine.tiles(active)
-        (fine,) = tiles.apply(lambda *piece: (self(*piece),), field, radius, halo=self.reach)
-        for _ in samples:
+        for sample in samples:
+            # One result alone is that of the whole network.
+            kept = self.kept(seed, sample) if self.stochastic and len(samples) > 1 else None
+            (fine,) = tiles.apply(lambda *piece, kept=kept: (self(*piece, kept),), field, radius, halo=self.reach)
             yield fine[0, 0]

@@ -2,10 +2,21 @@
 Losses of the stages; functions of tensors.
 """
 
+import math
+
 import torch
 from torch.nn import functional as F
+from torchmetrics.functional.image import structural_similarity_index_measure
 
-__all__ = ["autoencoder_loss", "flow_loss", "regression_loss", "scale_loss"]
+__all__ = [
+    "autoencoder_loss",
+    "conversion_loss",
+    "flow_loss",
+    "regression_loss",
+    "scale_loss",
+    "sobel",
+    "soft_histogram",
+]
 
 
 def autoencoder_loss(found, truth):
@@ -43,3 +54,71 @@ def flow_loss(found, velocity, window, threshold=3.0):
     """
     loss = F.huber_loss(found, velocity, reduction="none", delta=threshold)
     return (loss * window).sum() / (window.sum() * found.shape[1] + 1)
+
+
+def sobel(field):
+    """
+    Gradient in x and in y per pixel by Sobel's kernels, of (n, 1, y, x) as (n, 2, y - 2, x - 2).
+    """
+    kernel = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]], device=field.device) / 8
+    return F.conv2d(field, torch.stack([kernel, kernel.T])[:, None].to(field.dtype))
+
+
+def soft_histogram(field, *, noise=60.0, width=0.15, limit=5000.0):
+    """
+    Histogram of each image that can be differentiated: every pixel counts for the two nearest bins.
+
+    The bins are equal in ``asinh(field / noise)``: linear within the noise, logarithmic beyond.
+
+    Parameters
+    ----------
+    field : `torch.Tensor`
+        Shape (n, 1, y, x), in gauss.
+    noise, width, limit : `float`, optional
+        Field in gauss below which the bins are linear, width of a bin, and the largest field that has a bin.
+
+    Returns
+    -------
+    `torch.Tensor`
+        Shape (n, bins); each row has the sum 1.
+    """
+    half = math.ceil(math.asinh(limit / noise) / width)
+    place = (torch.asinh(field.flatten(1) / noise) / width).clamp(-half, half - 1e-3) + half
+    below = place.floor()
+    part = place - below
+    counts = place.new_zeros(len(field), 2 * half + 1)
+    counts = counts.scatter_add(1, below.long(), 1 - part).scatter_add(1, below.long() + 1, part)
+    return counts / place.shape[1]
+
+
+def conversion_loss(found, truth, unit, *, gradient, histogram, ssim):
+    """
+    Squared error, squared error of the gradient, distance of the histograms and dissimilarity of structure.
+
+    Equation 8 of Muñoz-Jaramillo et al. 2024 (ApJS 271, 46, doi:10.3847/1538-4365/ad12c2); the bins of the histogram,
+    the width of the window and the range of the structural similarity are not given there and are ours.
+
+    Parameters
+    ----------
+    found, truth : `torch.Tensor`
+        Shape (n, 1, y, x), in gauss.
+    unit : `float`
+        Field in gauss that counts as 1.
+    gradient, histogram, ssim : `float`
+        Coefficients; a term with the coefficient 0 is not computed.
+
+    Returns
+    -------
+    `torch.Tensor`
+        Scalar.
+    """
+    x, y = found / unit, truth / unit
+    loss = (x - y).square().mean()
+    if gradient:
+        loss = loss + gradient * (sobel(x) - sobel(y)).square().sum(dim=1).mean()
+    if histogram:
+        distance = 0.5 * (soft_histogram(found) - soft_histogram(truth)).abs().sum(dim=1)
+        loss = loss + histogram * distance.mean()
+    if ssim:
+        loss = loss + ssim * (1 - structural_similarity_index_measure(x, y, data_range=2.0))
+    return loss

@@ -5,6 +5,7 @@ Imports neither sunpy nor astropy.
 """
 
 import json
+import math
 from collections import namedtuple
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -115,8 +116,6 @@ class PatchPool:
         If every field is excluded.
     """
 
-    #: Low-resolution pixels around a patch that absorb the edges of the blur.
-    margin = 4
     _stride = 32
 
     def __init__(self, folder, *, size=256, factor=4, jitter=None, exclude=(), quiet=0.2, device="cpu"):
@@ -126,6 +125,8 @@ class PatchPool:
             raise FileNotFoundError(msg)
         self.factor, self.size = factor, size
         self.jitter = jitter or Jitter()
+        # Low-resolution pixels around a patch that absorb the edges of the blur: two and a half sigma of the widest.
+        self.margin = max(4, math.ceil(2.5 / 2.355 * self.jitter.fwhm[1] / (HMI_SCALE * factor)))
         records = [Record(**record) for record in json.loads((folder / "index.json").read_text())]
         self.records = [record for record in records if not any(part in record.name for part in exclude)]
         if not self.records:

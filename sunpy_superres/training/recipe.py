@@ -37,6 +37,10 @@ class Stage:
         Weight of the likelihood of the scale (stage ``regression``).
     time_location : `float`, optional
         Location of the logit-normal law of the times (stage ``flow``).
+    gradient, histogram, ssim : `float`, optional
+        Coefficients of `~sunpy_superres.training.losses.conversion_loss` (stage ``network``).
+    middle : `float`, optional
+        Weight of the result of a step on the way (stage ``steps``).
     """
 
     steps: int
@@ -52,6 +56,10 @@ class Stage:
     validate_every: int = 500
     scale_weight: float = 0.3
     time_location: float = 0.0
+    gradient: float = 0.0
+    histogram: float = 0.0
+    ssim: float = 0.0
+    middle: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ class Task(pl.LightningModule):
         Seed of everything random.
     """
 
-    #: Names of the parts of the model that the stage trains.
+    #: Names of the parts of the model that the stage trains; all of them unless told.
     parts = ()
 
     def __init__(self, model, pool, validation, options, seed):
@@ -59,6 +59,8 @@ class Task(pl.LightningModule):
         self.options = options
         self.seed = seed
         self._block = (None, ())
+        if not self.parts:
+            self.parts = tuple(name for name, _ in model.named_children())
         self.trained = torch.nn.ModuleDict({part: getattr(model, part) for part in self.parts})
         self.average = AveragedModel(self.trained, multi_avg_fn=_moving_average(options.ema))
 
@@ -243,5 +245,50 @@ class FlowTask(Task):
         return losses.flow_loss(self.model.denoiser(x, time, self.model.condition(known)), velocity, window), {}
 
 
-#: Tasks of the stages by name, in the order in which they are trained.
-STAGES = {"autoencoder": AutoencoderTask, "regression": RegressionTask, "flow": FlowTask}
+class NetworkTask(Task):
+    """
+    A deterministic network from the coarse to the fine field.
+    """
+
+    def loss(self, digest, generator):
+        """
+        See `Task.loss`.
+        """
+        batch, options = Batch(*digest), self.options
+        found = self.model(batch.field, batch.radius).float() * _on_fine_grid(batch)
+        coefficients = {name: getattr(options, name) for name in ("gradient", "histogram", "ssim")}
+        loss = losses.conversion_loss(found, batch.truth, self.model.unit, **coefficients)
+        return loss, {"rms_gauss": (found - batch.truth).detach().square().mean().sqrt()}
+
+
+class StepsTask(Task):
+    """
+    A network that enlarges in two steps, each held against the truth on its grid.
+    """
+
+    def loss(self, digest, generator):
+        """
+        See `Task.loss`.
+        """
+        batch = Batch(*digest)
+        middle, fine = self.model.steps_of(batch.field, batch.radius)
+        loss = losses.regression_loss(fine.float(), batch.truth, batch.field, batch.window)
+        coarse = F.avg_pool2d(batch.truth, 2)
+        loss = loss + self.options.middle * losses.regression_loss(middle.float(), coarse, batch.field, batch.window)
+        error = (fine.detach() - batch.truth) * _on_fine_grid(batch)
+        return loss, {"rms_gauss": error.square().mean().sqrt()}
+
+
+def _on_fine_grid(batch):
+    factor = batch.truth.shape[-1] // batch.window.shape[-1]
+    return F.interpolate(batch.window, scale_factor=factor)
+
+
+#: Tasks of the stages by name.
+STAGES = {
+    "autoencoder": AutoencoderTask,
+    "regression": RegressionTask,
+    "flow": FlowTask,
+    "network": NetworkTask,
+    "steps": StepsTask,
+}

@@ -8,10 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from sunpy import log
-
 from sunpy_superres._atomic import replacing
-from sunpy_superres.exceptions import warn_user
 from sunpy_superres.weights import hub
 from sunpy_superres.weights.layout import CONFIG, WEIGHTS, sha256_of
 from sunpy_superres.weights.registry import FileRecord, model_info
@@ -125,6 +122,8 @@ def fetch(name, *, progress=False):
     >>> sorted(path.name for path in fetch("ldm-mdi-hmi").iterdir() if path.suffix == ".safetensors")
     ['model.safetensors', 'verification.safetensors']
     """
+    from sunpy import log  # NOQA: PLC0415  training writes weights on machines without sunpy
+
     record = model_info(name)
     if record.bundled:
         check_files(record.bundled, record.files, "Install the package again.")
@@ -181,6 +180,8 @@ def fetch_repository(repository, revision, *, progress=False):
     if not hub.parse_address(f"{repository}@{revision}"):
         msg = f"{repository}@{revision} is not of the form 'owner/name@revision'."
         raise ValueError(msg)
+    from sunpy_superres.exceptions import warn_user  # NOQA: PLC0415
+
     folder = cache_folder() / "hub" / repository / revision.replace("/", "%2F")
     receipt = folder / _RECEIPT
     if receipt.is_file():
@@ -259,6 +260,8 @@ def _wrong_files(folder, files):
     """
     Names of the files that are missing, or not what they should be.
     """
+    from sunpy import log  # NOQA: PLC0415
+
     wrong = []
     for name, expected in files.items():
         try:

@@ -13,11 +13,13 @@ import torch
 import sunpy_superres
 from sunpy_superres import maps
 from sunpy_superres.degradation import synthetic_magnetogram
-from sunpy_superres.instruments import HMI_SCALE
+from sunpy_superres.instruments import HMI_SCALE, get_instrument
+from sunpy_superres.models import get_method
 from sunpy_superres.training import losses
 from sunpy_superres.training.patches import Jitter, PatchPool
 from sunpy_superres.training.prepare import prepare
 from sunpy_superres.training.recipe import read_recipe
+from sunpy_superres.weights.files import load_model
 
 pl = pytest.importorskip("pytorch_lightning")
 
@@ -179,6 +181,45 @@ def test_fit_makes_a_model_that_runs(recipe, prepared, tmp_path, mdi_map, residu
         fit(replace(recipe, seed=8), prepared, out, device="cpu")
 
 
+@pytest.mark.parametrize(
+    ("method", "model", "stage"),
+    [
+        (
+            "highresnet",
+            "width = 8\nblocks = 1\ndropout = 0.1",
+            "[stages.network]\ngradient = 5.0\nhistogram = 1e-5\nssim = 5e-4",
+        ),
+        ("progressive", "widths = [8, 8, 8]\nblocks = [1, 1, 1]", "[stages.steps]\nmiddle = 0.5"),
+    ],
+)
+def test_other_networks(method, model, stage, prepared, tmp_path, mdi_map):
+    from sunpy_superres.training.fit import fit
+
+    path = tmp_path / "other.toml"
+    common = "steps = 3\nbatch = 2\nsize = 64\nblock = 2\nvalidate_every = 2\nlearning_rate = 1e-2"
+    head = f'name = "other"\nmethod = "{method}"\ninstruments = ["mdi"]'
+    path.write_text(f"{head}\n[model]\n{model}\n{stage}\n{common}")
+    recipe = read_recipe(path)
+    out = fit(recipe, prepared, tmp_path / "run", validation=prepared, device="cpu", progress=lambda _: None)
+    torch.manual_seed(recipe.seed)
+    untrained = get_method(method)(**recipe.model).state_dict()
+    assert any(not torch.equal(value, untrained[name]) for name, value in load_model(out).state_dict().items())
+    fine = sunpy_superres.superresolve(mdi_map, method, n_samples=20, seed=0, model=out)
+    assert fine.data.shape == (192, 256)
+    assert (fine.uncertainty is None) == (method == "progressive")
+
+
+@pytest.mark.parametrize("name", ["highresnet-mdi", "highresnet-gong", "progressive", "ldm-mdi", "ldm-mdi-input"])
+def test_recipe_says_what_it_makes(name):
+    from sunpy_superres.training.tasks import STAGES
+
+    recipe = read_recipe(name)
+    get_method(recipe.method)(**recipe.model)
+    assert set(recipe.stages) <= set(STAGES)
+    for instrument in recipe.instruments:
+        get_instrument(instrument)
+
+
 def test_interrupted_training_goes_on_as_if_it_had_not_been(recipe, prepared, tmp_path, monkeypatch):
     from safetensors.torch import load_file
 
@@ -237,5 +278,7 @@ def test_recipes_of_the_package():
     assert recipe.method == "ldm"
     assert list(recipe.stages) == ["autoencoder", "regression", "flow"]
     assert all(stage.steps <= 5 for stage in recipe.with_steps(5).stages.values())
-    with pytest.raises(FileNotFoundError, match="those that come with the package are ldm-mdi, ldm-mdi-input"):
+    with pytest.raises(
+        FileNotFoundError, match=r"those that come with the package are highresnet-gong, .*ldm-mdi, ldm-mdi-input"
+    ):
         read_recipe("ldm-venus")

@@ -6,7 +6,7 @@ import numpy as np
 
 from sunpy_superres._atomic import replacing
 
-__all__ = ["plot_superresolution", "save_figure"]
+__all__ = ["plot_comparison", "plot_superresolution", "save_figure"]
 
 
 def _most_active(smap, size):
@@ -118,6 +118,80 @@ def plot_superresolution(smap, fine, *, sample=None, truth=None, zoom=None, figu
             axes, images = zip(*drawn, strict=True)
             bar = figure.colorbar(images[0], ax=axes, orientation="horizontal", fraction=0.05, pad=0.07, **options)
             bar.set_label(label)
+    return figure
+
+
+def plot_comparison(results, *, samples=None, truth=None, zoom=None, figure=None):
+    """
+    Results of several methods: the most active region, the difference from the truth, and the spectra.
+
+    Parameters
+    ----------
+    results : `dict`
+        `~sunpy.map.GenericMap` on one grid, by the name of the method.
+    samples : `dict`, optional
+        One draw, as an array, of the methods that draw: the spectra are then theirs.
+    truth : `numpy.ndarray`, optional
+        What HMI saw, on the grid of the results.
+    zoom : `int`, optional
+        Side of the square that is shown in pixels of the results; an eighth of the map, at least 192 pixels, unless
+        told. It is put where the unsigned flux is largest.
+    figure : `~matplotlib.figure.Figure`, optional
+        Drawn into; a new one unless given.
+
+    Returns
+    -------
+    `~matplotlib.figure.Figure`
+    """
+    import matplotlib.pyplot as plt  # NOQA: PLC0415
+    from matplotlib.colors import AsinhNorm  # NOQA: PLC0415
+
+    from sunpy_superres._wcs import pixel_scale  # NOQA: PLC0415
+    from sunpy_superres.metrics import power_spectrum  # NOQA: PLC0415
+
+    first = next(iter(results.values()))
+    ny, nx = first.data.shape
+    zoom = min(zoom or max(192, min(ny, nx) // 8), ny, nx)
+    left, bottom = _most_active(first, zoom)
+    inside = np.s_[bottom : bottom + zoom, left : left + zoom]
+    panels = {name: np.asarray(result.data) for name, result in results.items()}
+    if truth is not None:
+        panels["truth"] = truth
+    limit = max(300.0, float(np.nanpercentile(np.abs(first.data[inside]), 99.8)))
+    rows = 2 + (truth is not None)
+    if figure is None:
+        figure = plt.figure(figsize=(3.4 * len(panels) + 1, 3.4 * rows), layout="constrained")
+    grid = figure.add_gridspec(rows, len(panels))
+    norm = AsinhNorm(linear_width=limit / 5, vmin=-limit, vmax=limit)
+    looks = [(panels, {"cmap": "gray", "norm": norm}, "line-of-sight field [G]")]
+    if truth is not None:
+        differences = {name: data - truth for name, data in panels.items() if name != "truth"}
+        largest = max(float(np.nanpercentile(np.abs(data[inside]), 99)) for data in differences.values())
+        looks.append((differences, {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest}, "result - truth [G]"))
+    corner, end = (left, bottom), (left + zoom, bottom + zoom)
+    for row, (shown, look, label) in enumerate(looks):
+        drawn = []
+        for column, (name, data) in enumerate(shown.items()):
+            axes = figure.add_subplot(grid[row, column], projection=first)
+            image = _show(axes, data, corner, end, **look)
+            axes.set_title(name if row == 0 else f"{name} - truth")
+            for i, (coordinate, title) in enumerate(zip(axes.coords, _axis_labels(first), strict=True)):
+                coordinate.set_ticklabel(size=8)
+                coordinate.set_ticklabel_visible(i == 0 or column == 0)
+                coordinate.set_axislabel(title if i == 0 or column == 0 else " ")
+            drawn.append(axes)
+        figure.colorbar(image, ax=drawn, fraction=0.05, pad=0.02).set_label(label)
+    axes = figure.add_subplot(grid[-1, :])
+    scale = float(np.mean(pixel_scale(first)))
+    for name, data in panels.items():
+        drawn = (samples or {}).get(name, data)
+        frequency, power = power_spectrum(drawn[inside], scale)
+        style = {"color": "black", "linewidth": 2} if name == "truth" else {}
+        axes.loglog(1 / frequency, power, label=f"{name}, one draw" if name in (samples or {}) else name, **style)
+    axes.invert_xaxis()
+    axes.set_xlabel("period [arcsec]")
+    axes.set_ylabel("power [G$^2$ arcsec$^2$]")
+    axes.legend()
     return figure
 
 

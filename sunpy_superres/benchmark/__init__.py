@@ -8,6 +8,7 @@ Measuring a method on magnetograms whose truth is known: the commands behind eve
 All return plain dictionaries, which `write_json` keeps and `table` compares with the targets.
 """
 
+from sunpy_superres.benchmark.compare import Comparison, compare, comparison_table, write_csv
 from sunpy_superres.benchmark.degraded import degraded_hmi, run_degraded, score_ensemble
 from sunpy_superres.benchmark.full_disk import run_full_disk
 from sunpy_superres.benchmark.pairs import real_pairs, run_pairs
@@ -15,7 +16,10 @@ from sunpy_superres.benchmark.report import TARGETS, Target, read_json, table, w
 
 __all__ = [
     "TARGETS",
+    "Comparison",
     "Target",
+    "compare",
+    "comparison_table",
     "degraded_hmi",
     "read_json",
     "real_pairs",
@@ -24,5 +28,6 @@ __all__ = [
     "run_pairs",
     "score_ensemble",
     "table",
+    "write_csv",
     "write_json",
 ]

@@ -7,7 +7,7 @@ import os
 import click
 
 import sunpy_superres
-from sunpy_superres.cli.magnetograms import demo_command, superresolve_command
+from sunpy_superres.cli.magnetograms import compare_command, demo_command, superresolve_command
 from sunpy_superres.cli.models import models_group
 from sunpy_superres.cli.training import benchmark_command, prepare_command, train_command
 
@@ -54,6 +54,7 @@ def info_command():
 
 for _command in (
     superresolve_command,
+    compare_command,
     demo_command,
     models_group,
     prepare_command,

@@ -1,5 +1,5 @@
 """
-Commands that make magnetograms: ``superresolve`` and ``demo``.
+Commands that make magnetograms: ``superresolve``, ``compare`` and ``demo``.
 """
 
 import sys
@@ -10,7 +10,7 @@ import click
 import sunpy_superres
 from sunpy_superres.cli.errors import one_line
 
-__all__ = ["demo_command", "superresolve_command"]
+__all__ = ["compare_command", "demo_command", "superresolve_command"]
 
 
 @click.command("superresolve")
@@ -97,6 +97,52 @@ def _superresolve_file(file, target, *, plot, overwrite, progress, **options):
         figure = plot_superresolution(smap, fine, sample=sample)
         save_figure(figure, target.with_suffix(".png"))
         plt.close(figure)
+
+
+@click.command("compare")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--methods", default="ldm,bicubic", show_default=True, help="Names, with commas between them.")
+@click.option("--truth", type=click.Path(path_type=Path), help="What HMI saw at that time (FITS).")
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder for table and figure.")
+@click.option("--n-samples", default=20, show_default=True, help="Size of the ensembles.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the ensembles.")
+@click.option("--model", "models", multiple=True, help="METHOD=WEIGHTS, where they are not those of the registry.")
+def compare_command(file, methods, truth, out, n_samples, seed, models):
+    """
+    Run several methods on one magnetogram: a table (also as CSV) and a figure, against a truth where there is one.
+
+    \b
+    Example:
+      sunpy-superres compare mdi.fits --methods ldm,highresnet,bicubic --truth hmi.fits -o comparison
+    """
+    import matplotlib.pyplot as plt  # NOQA: PLC0415
+
+    from sunpy_superres import maps  # NOQA: PLC0415
+    from sunpy_superres.benchmark import compare, comparison_table, write_csv  # NOQA: PLC0415
+    from sunpy_superres.plotting import plot_comparison, save_figure  # NOQA: PLC0415
+
+    if wrong := [text for text in models if "=" not in text]:
+        msg = f"--model takes METHOD=WEIGHTS, not {wrong[0]!r}."
+        raise click.UsageError(msg)
+    with one_line():
+        smap = maps.read_map(file)
+        true_map = None if truth is None else maps.read_map(truth)
+        found = compare(
+            smap,
+            [name.strip() for name in methods.split(",") if name.strip()],
+            truth=true_map,
+            n_samples=n_samples,
+            seed=seed,
+            models=dict(text.split("=", 1) for text in models),
+            progress=sys.stderr.isatty(),
+        )
+        out.mkdir(parents=True, exist_ok=True)
+        write_csv(found.rows, out / "comparison.csv")
+        figure = plot_comparison(found.results, samples=found.samples, truth=found.truth)
+        save_figure(figure, out / "comparison.png")
+        plt.close(figure)
+    click.echo(comparison_table(found.rows))
+    click.echo(f"wrote {out / 'comparison.csv'} and {out / 'comparison.png'}")
 
 
 @click.command("demo")

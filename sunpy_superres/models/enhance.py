@@ -79,7 +79,15 @@ class Enhance(SuperResolver):
         # The one fine pixel of the convolution on the fine grid may lie in the next coarse one.
         return self.stem.reach + sum(block.reach for block in self.blocks) + self.last.reach + 1
 
-    def forward(self, field):
+    def lower(self, dtype):
+        """
+        Compute the hidden layers in a lower precision; fields come in and go out in float32.
+        """
+        for part in (self.blocks, self.last, self.last_norm, self.fine):
+            part.to(dtype)
+        return dtype
+
+    def forward(self, field, radius=None):
         """
         The fine field.
 
@@ -87,16 +95,18 @@ class Enhance(SuperResolver):
         ----------
         field : `torch.Tensor`
             Shape (n, 1, y, x), in gauss.
+        radius : `torch.Tensor`, optional
+            Taken as by other networks, and not used.
 
         Returns
         -------
         `torch.Tensor`
             Shape (n, 1, 2 * y, 2 * x), in gauss.
         """
-        first = F.relu(self.stem(field / self.unit))
+        first = F.relu(self.stem(field / self.unit)).to(self.last.weight.dtype)
         x = first + self.last_norm(self.last(self.blocks(first)))
         x = F.interpolate(x, scale_factor=self.factor, mode="nearest")
-        return self.out(F.relu(self.fine(x), inplace=True)) * self.unit
+        return self.out(F.relu(self.fine(x), inplace=True).to(self.out.weight.dtype)) * self.unit
 
     def draw(self, field, radius, active, samples, *, seed, steps, engine):
         tiles = engine.tiles(active)

@@ -199,7 +199,7 @@ def fit(recipe, data, out, *, validation=None, device=None, progress=print):
         with _quiet():
             _fit_stage(name, recipe, model, Path(data), validation, out, device, progress)
     hardware = torch.cuda.get_device_name() if device.type == "cuda" else platform.processor() or platform.machine()
-    scale = HMI_SCALE * model.factor
+    scale = recipe.scale or HMI_SCALE * model.factor
     # Half the size; the rounding is far below the noise of any magnetogram.
     save_model(
         model.cpu(),

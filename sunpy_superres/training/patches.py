@@ -73,6 +73,9 @@ class Jitter:
         Widest range of the noise in gauss of the instrument, drawn in its logarithm.
     gain : `float`, optional
         Standard deviation of the relative error of the calibration.
+    blur, grain : `float`, optional
+        Blur in arcsec and noise in gauss of the core, where they are not those of the instrument: a network that
+        sharpens an instrument's own images is trained on those images, blurred as much as they are themselves.
     """
 
     instrument: str = "mdi"
@@ -81,6 +84,8 @@ class Jitter:
     fwhm: tuple = (2.0, 4.5)
     noise: tuple = (3.0, 30.0)
     gain: float = 0.03
+    blur: float | None = None
+    grain: float | None = None
 
 
 #: Pairs: truth (n, 1, f y, f x); field, radius and window (1 on the disk, 0 off it), each (n, 1, y, x).
@@ -231,11 +236,13 @@ class PatchPool:
         def normal(*shape):
             return torch.randn(shape, generator=generator, device=self.device)
 
+        blur = other.psf_fwhm if jitter.blur is None else jitter.blur
+        grain = other.noise if jitter.grain is None else jitter.grain
         kind = uniform(n)
         core, sharp = kind < jitter.core, kind > 1 - jitter.sharp
         low, high = jitter.fwhm
         fwhm = low + (high - low) * uniform(n)
-        fwhm = torch.where(core, other.psf_fwhm + 0.15 * normal(n), fwhm)
+        fwhm = torch.where(core, blur + 0.15 * normal(n), fwhm)
         fwhm = torch.where(sharp, 1.0 * uniform(n), fwhm)
         # Hardly any point-spread function is quite round.
         fwhm = (fwhm[:, None] * (1 + 0.04 * normal(n, 2))).clamp(0, 1.2 * high) / HMI_SCALE
@@ -244,7 +251,7 @@ class PatchPool:
         seen = blur_and_bin(truth, fwhm, offset, self.factor)
         log_low, log_high = (float(np.log(v)) for v in jitter.noise)
         noise = torch.exp(log_low + (log_high - log_low) * uniform(n))
-        noise = torch.where(core, other.noise * (1 + 0.08 * normal(n)), noise)
+        noise = torch.where(core, grain * (1 + 0.08 * normal(n)), noise)
         noise = torch.where(sharp, 0.25 * noise, noise).clamp_min(0) * other.to_hmi
         white = normal(*seen.shape)
         # Interpolated archives have noise that is correlated from pixel to pixel.

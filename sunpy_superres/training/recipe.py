@@ -73,6 +73,8 @@ class Recipe:
         Name of the model, and of the registered method whose class is built.
     instruments : `tuple` of `str`
         Instruments whose magnetograms the model takes.
+    scale : `float` or None
+        Plate scale of the input that the weights are for, in arcsec per pixel; that of the training unless told.
     seed : `int`
         Seed of everything random.
     exclude : `tuple` of `str`
@@ -90,6 +92,7 @@ class Recipe:
     name: str
     method: str
     instruments: tuple
+    scale: float | None = None
     seed: int = 0
     exclude: tuple = ()
     model: dict = field(default_factory=dict)

@@ -129,6 +129,20 @@ def describe_model(name):
     return "\n".join([*lines, "", ""])
 
 
+def describe_published():
+    """
+    Which repositories exist, and which are names only.
+    """
+    records = [model_info(name) for name in list_models()]
+    published = ", ".join(f"``{record.repository}``" for record in records if record.revision)
+    planned = ", ".join(f"``{record.repository}``" for record in records if not record.revision)
+    lines = [f"Published on the Hugging Face Hub: {published or 'no model of this package yet'}."]
+    if planned:
+        lines.append(f"Names meant for the first publication, which nobody can download from today: {planned}.")
+    return "\n".join([*lines, ""])
+
+
 _generated = Path(__file__).parent / "generated"
 _generated.mkdir(exist_ok=True)
 (_generated / "models.inc").write_text("".join(describe_model(name) for name in list_models()), encoding="utf-8")
+(_generated / "published.inc").write_text(describe_published(), encoding="utf-8")

@@ -1,8 +1,9 @@
 """
-Files that are whole or not there.
+Files and folders that are whole or not there.
 """
 
 import secrets
+import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,17 +13,17 @@ __all__ = ["replacing"]
 @contextmanager
 def replacing(path):
     """
-    Give a temporary name in the folder of a file; at the end it is renamed to the file, or removed on an error.
+    Give a temporary name beside a file or folder; at the end it is renamed to it, or removed on an error.
 
     Parameters
     ----------
     path : path-like
-        The file; its folder must exist.
+        The file or folder; the folder that it is in must exist. A folder replaces an empty one only.
 
     Yields
     ------
     `pathlib.Path`
-        To be written to. It ends like the name of the file, so that suffixes keep their meaning.
+        To be written to, or made. It ends like the name of the file, so that suffixes keep their meaning.
     """
     path = Path(path)
     temporary = path.with_name(f".{secrets.token_hex(6)}-{path.name}")
@@ -30,4 +31,6 @@ def replacing(path):
         yield temporary
         temporary.replace(path)
     finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
         temporary.unlink(missing_ok=True)

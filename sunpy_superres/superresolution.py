@@ -84,7 +84,7 @@ def superresolve(
         Weights: a name of `sunpy_superres.weights.list_models`, a folder, or ``"owner/name@revision"`` on the
         Hugging Face Hub. Defaults to those that fit.
     instrument : `str`, optional
-        ``"mdi"`` or ``"hmi"``, where the header does not tell or is not to be believed.
+        ``"mdi"``, ``"gong"`` or ``"hmi"``, where the header does not tell or is not to be believed.
     steps : `int`, optional
         Steps of the sampler. The spread is calibrated for the default of the model; other values are faster
         or slower and differ in spread and in power at small scales.

@@ -3,12 +3,15 @@ What all tests share: where the real observations are, and small magnetograms ma
 """
 
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import settings
+from scipy import ndimage
 
+from astropy.io import fits
 from astropy.utils import iers
 
 # Nothing is downloaded in a test; the Earth-rotation tables that come with astropy are enough.
@@ -72,3 +75,23 @@ def mdi_map(bipole):
     from sunpy_superres.maps import from_array
 
     return from_array(bipole.copy(), scale=1.986, instrument="mdi", center=(150, -220))
+
+
+@pytest.fixture
+def gong():
+    """
+    A quarter of the disk with the header of a GONG magnetogram; the sky is filled, and mixed into the limb.
+    """
+    import sunpy.map
+    from sunpy.data.test import rootdir
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        header = fits.Header.fromtextfile(rootdir / "gong_magnetogram.header")
+    radius = np.hypot(*np.mgrid[:430, :430] - np.array([header["FNDLMBYC"], header["FNDLMBXC"]])[:, None, None] + 1)
+    radius /= header["FNDLMBMI"]
+    data = np.where(radius < 1, np.random.default_rng(0).normal(0, 4, radius.shape), -703.9613).astype(np.float32)
+    edge = (radius < 1) & ndimage.binary_dilation(radius >= 1)
+    data[edge] = -300
+    header["NAXIS1"] = header["NAXIS2"] = 430
+    return sunpy.map.Map(data, header)

@@ -2,15 +2,12 @@ import warnings
 
 import numpy as np
 import pytest
-from scipy import ndimage
 
 import astropy.units as u
 from astropy.coordinates import SkyCoord
-from astropy.io import fits
 
 import sunpy.map
 from sunpy.data.test import get_test_filepath
-from sunpy.data.test import rootdir as sunpy_data
 from sunpy.util.exceptions import SunpyMetadataWarning
 
 from sunpy_superres.maps import from_array
@@ -26,23 +23,6 @@ def variant(smap, data=None, *, remove=(), **changes):
     meta = {key: value for key, value in smap.meta.items() if key not in remove}
     meta |= {key.replace("date_", "date-"): value for key, value in changes.items()}
     return sunpy.map.Map(smap.data if data is None else data, meta)
-
-
-@pytest.fixture
-def gong():
-    """
-    A quarter of the disk with the header of a GONG magnetogram; the sky is filled, and mixed into the limb.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        header = fits.Header.fromtextfile(sunpy_data / "gong_magnetogram.header")
-    radius = np.hypot(*np.mgrid[:430, :430] - np.array([header["FNDLMBYC"], header["FNDLMBXC"]])[:, None, None] + 1)
-    radius /= header["FNDLMBMI"]
-    data = np.where(radius < 1, np.random.default_rng(0).normal(0, 4, radius.shape), -703.9613).astype(np.float32)
-    edge = (radius < 1) & ndimage.binary_dilation(radius >= 1)
-    data[edge] = -300
-    header["NAXIS1"] = header["NAXIS2"] = 430
-    return sunpy.map.Map(data, header)
 
 
 @pytest.fixture

@@ -243,7 +243,7 @@ def test_a_coarser_map_is_told_to_be_made_up(rng):
 
 def test_other_images_are_refused():
     aia = sunpy.map.Map(get_test_filepath("aia_171_level1.fits"))
-    with pytest.raises(ValueError, match="accepted: SDO/HMI, SOHO/MDI"):
+    with pytest.raises(ValueError, match="accepted: GONG, SDO/HMI, SOHO/MDI"):
         superresolve(aia)
 
 
@@ -259,3 +259,26 @@ def test_real_full_disk(shared_data):
     fine = superresolve(maps.read_map(path), method="bicubic", n_samples=1)
     assert fine.data.shape == (4096, 4096)
     assert isinstance(fine, sunpy.map.sources.MDIMap)
+
+
+def test_gong_is_brought_to_the_grid_of_the_model(gong, tmp_path, caplog):
+    from sunpy_superres._wcs import disk_radius
+    from sunpy_superres.models import get_method
+    from sunpy_superres.weights.files import save_model
+
+    arguments = {"width": 4, "blocks": 0}
+    model = get_method("highresnet")(**arguments)
+    save_model(model, tmp_path / "model", arguments=arguments, instruments=["gong"], scale=2.017092)
+    with caplog.at_level("INFO"):
+        fine = superresolve(gong, "highresnet", model=tmp_path / "model")
+    # It is as GONG is, so there is nothing to be warned of.
+    assert "it was regridded first" in caplog.text
+    assert type(fine) is type(gong)
+    np.testing.assert_allclose(u.Quantity(fine.scale).to_value(u.arcsec / u.pix), 2.017092 / 4, rtol=1e-6)
+    # The limb is where it was, and the sky is empty.
+    for smap, valid in ((gong, gong.data > -200), (fine, np.isfinite(fine.data))):
+        assert disk_radius(smap)[valid].max() == pytest.approx(0.997, abs=0.004)
+    here, there = (smap.pixel_to_world(0 * u.pix, 0 * u.pix) for smap in (gong, fine))
+    assert here.separation(there) < 2.6 * u.arcsec
+    with pytest.raises(ValueError, match=r"No weights for the method 'enhance'|There is no 'ldm' model for 'gong'"):
+        superresolve(gong)

@@ -55,7 +55,10 @@ def list_command(method, instrument):
     """
     from sunpy_superres.weights import list_models, model_info  # NOQA: PLC0415
 
-    for name in list_models(method, instrument):
+    names = list_models(method, instrument)
+    if not names:
+        click.echo(f"No model fits; known are {', '.join(list_models())}.", err=True)
+    for name in names:
         record = model_info(name)
         click.echo(f"{name} {record.version} ({record.size / 1e6:.1f} MB, {_place(record)}): {record.summary}")
 
@@ -64,7 +67,7 @@ def list_command(method, instrument):
 @click.argument("name")
 def info_command(name):
     """
-    All that is known of a model.
+    All that is known of a model of the list.
     """
     from sunpy_superres.weights import model_info  # NOQA: PLC0415
 
@@ -117,16 +120,12 @@ def fetch_command(names, everything):
 @click.argument("name")
 def path_command(name):
     """
-    Folder of a model that is here already; an error if it is not.
+    Folder of a model that is here already; an error if it is not, or damaged.
     """
-    from sunpy_superres.weights.fetch import cache_folder, find_files  # NOQA: PLC0415
+    from sunpy_superres.weights.fetch import check  # NOQA: PLC0415
 
     with one_line():
-        folder = find_files(name)
-        if folder is None:
-            msg = f"{name} is not here: neither bundled nor in {cache_folder()}. `sunpy-superres models fetch {name}`"
-            raise FileNotFoundError(msg)
-    click.echo(str(folder))
+        click.echo(str(check(name)))
 
 
 @models_group.command("verify")
@@ -136,10 +135,10 @@ def verify_command(names, everything):
     """
     Check the files of models, run them on the input that they were published with, and compare.
 
-    NAMES are names of the list, or folders.
+    NAMES are names of the list, owner/name@revision, or folders. Nothing is downloaded.
     """
     from sunpy_superres.weights import list_models  # NOQA: PLC0415
-    from sunpy_superres.weights.fetch import fetch, find_files  # NOQA: PLC0415
+    from sunpy_superres.weights.fetch import check, find_files  # NOQA: PLC0415
     from sunpy_superres.weights.verification import verify  # NOQA: PLC0415
 
     failed = 0
@@ -149,8 +148,8 @@ def verify_command(names, everything):
             continue
         try:
             with one_line():
-                folder = Path(name) if name not in list_models() and Path(name).is_dir() else fetch(name)
-                difference = verify(folder)
+                is_folder = name not in list_models() and Path(name).is_dir()
+                difference = verify(Path(name) if is_folder else check(name))
         except click.ClickException as error:
             click.echo(f"Error: {name}: {error.message}", err=True)
             failed += 1
@@ -202,7 +201,7 @@ def publish_command(folder, repository, results, out, dry_run):
         for path in sorted(release.iterdir()):
             click.echo(f"{path.name}  {path.stat().st_size} bytes")
         if dry_run:
-            click.echo("\nREADME.md begins:\n" + (release / "README.md").read_text(encoding="utf-8")[:1500])
+            click.echo("\nREADME.md:\n\n" + (release / "README.md").read_text(encoding="utf-8"))
         revision = "" if dry_run else publish.upload(release, repository)
         click.echo(f"\nEntry for weights/registry.toml:\n\n{publish.registry_entry(release, repository, revision)}")
         click.echo("Nothing was sent." if dry_run else f"Published {repository} at {revision}.")
@@ -225,7 +224,9 @@ def _artist(folder):
 @click.argument("kind", type=click.Choice(["highresnet", "enhance"]))
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--instrument", help="highresnet: the instrument that it was trained for.")
+@click.option(
+    "--instrument", type=click.Choice(["mdi", "gong"]), help="highresnet: the instrument that it was trained for."
+)
 @click.option("--factor", type=int, help="highresnet: the enlargement, if it is none of the published files.")
 @click.option("--quantity", type=click.Choice(["magnetogram", "continuum"]), help="enhance: what it was trained on.")
 @click.option("--accept-license", help="Name of the license of the file, which you have read and accept.")
@@ -239,15 +240,18 @@ def convert_command(kind, file, out, instrument, factor, quantity, accept_licens
     """
     from sunpy_superres.weights.convert import convert_enhance, convert_highresnet  # NOQA: PLC0415
 
+    options = {"highresnet": {"instrument": instrument, "factor": factor}, "enhance": {"quantity": quantity}}
+    for other, values in options.items():
+        if foreign := [name for name, value in values.items() if other != kind and value is not None]:
+            msg = f"--{foreign[0]} does not apply to {kind}."
+            raise click.UsageError(msg)
+    needed = {"highresnet": "instrument", "enhance": "quantity"}[kind]
+    if options[kind][needed] is None:
+        msg = f"Give --{needed}: what the weights were trained on."
+        raise click.UsageError(msg)
     with one_line():
         if kind == "highresnet":
-            if instrument is None:
-                msg = "Give --instrument: the one whose magnetograms the weights were trained on."
-                raise click.UsageError(msg)
-            convert_highresnet(file, out, instrument=instrument, factor=factor, accept_license=accept_license)
+            convert_highresnet(file, out, accept_license=accept_license, **options[kind])
         else:
-            if quantity is None:
-                msg = "Give --quantity: magnetogram or continuum."
-                raise click.UsageError(msg)
             convert_enhance(file, out, kind=quantity, accept_license=accept_license)
     click.echo(f"wrote {out}")

@@ -76,7 +76,7 @@ def prepare_command(data, out, exclude, limbward):
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for the figures as JSON.")
 @click.option("--method", default="ldm", show_default=True)
-@click.option("--model", help="Weights: a name of `sunpy-superres info`, or a folder.")
+@click.option("--model", help="Weights: a name of `sunpy-superres models list`, a folder, or owner/name@revision.")
 @click.option("--n-samples", default=20, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--steps", type=int, help="Steps of the sampler; the model's own unless given.")

@@ -150,7 +150,7 @@ def read_recipe(path):
         msg = f"There is no recipe {str(path)!r}; those that come with the package are {names}."
         raise FileNotFoundError(msg)
     try:
-        values = tomllib.loads(file.read_text())
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         msg = f"{file} is not a TOML file: {error}."
         raise ValueError(msg) from error
@@ -159,6 +159,9 @@ def read_recipe(path):
     values["stages"] = {name: _checked(Stage, stage, f"[stages.{name}]") for name, stage in stages.items()}
     if unknown := sorted(set(values.get("card", {})) - set(CARD)):
         msg = f"Unknown key {unknown[0]!r} in [card] of the recipe; known are {', '.join(sorted(CARD))}."
+        raise ValueError(msg)
+    if wrong := [key for key, value in values.get("card", {}).items() if not isinstance(value, str)]:
+        msg = f"{wrong[0]} in [card] of the recipe must be text in quotes."
         raise ValueError(msg)
     model = values.get("model", {})
     values["model"] = {key: tuple(v) if isinstance(v, list) else v for key, v in model.items()}

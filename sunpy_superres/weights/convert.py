@@ -6,7 +6,6 @@ ever run, and what does not fit the architecture exactly is refused.
 """
 
 import re
-import tempfile
 import warnings
 from collections import namedtuple
 from pathlib import Path
@@ -15,11 +14,13 @@ import numpy as np
 import torch
 
 from sunpy_superres import __version__
+from sunpy_superres._atomic import replacing
 from sunpy_superres.exceptions import warn_user
 from sunpy_superres.instruments import HMI_SCALE, get_instrument
 from sunpy_superres.models import get_method
 from sunpy_superres.weights.files import save_model
 from sunpy_superres.weights.layout import CARD, git_hash_of, sha256_of
+from sunpy_superres.weights.publish import hub_license
 
 __all__ = ["convert_enhance", "convert_highresnet"]
 
@@ -105,6 +106,8 @@ def convert_highresnet(path, out, *, instrument, factor=None, accept_license=Non
     ------
     FileExistsError
         If there is something in ``out`` already.
+    FileNotFoundError
+        If there is no such file.
     ValueError
         If the license is not accepted, the file is no such checkpoint, or it is one for something else.
 
@@ -144,9 +147,10 @@ def convert_highresnet(path, out, *, instrument, factor=None, accept_license=Non
     arrays = _read_checkpoint(path)
     _require_same(path, arrays, expected)
     model.load_state_dict({ours: torch.from_numpy(arrays[theirs]) for theirs, ours in names.items()})
+    name = f"highresnet-{known.name}-x{factor}-authors"
     _warn_of_unknown(path, published)
     settings = {"arguments": arguments, "instruments": [known.name], "scale": factor * HMI_SCALE}
-    return _write(model, out, path, _CONVERTER, source, f"{known.title}, enlarged {factor} times", settings)
+    return _write(model, out, path, _CONVERTER, source, name, f"{known.title}, enlarged {factor} times", settings)
 
 
 def convert_enhance(path, out, *, kind, accept_license=None):
@@ -173,6 +177,8 @@ def convert_enhance(path, out, *, kind, accept_license=None):
     ------
     FileExistsError
         If there is something in ``out`` already.
+    FileNotFoundError
+        If there is no such file.
     ImportError
         If ``h5py`` is not installed.
     ValueError
@@ -217,7 +223,9 @@ def convert_enhance(path, out, *, kind, accept_license=None):
     model.load_state_dict(model.state_dict() | tensors)
     _warn_of_unknown(path, published)
     settings = {"arguments": arguments, "instruments": [instrument], "scale": HMI_SCALE}
-    return _write(model, out, path, _ENHANCE, source, f"SDO/HMI {kind}, enlarged 2 times", settings)
+    return _write(
+        model, out, path, _ENHANCE, source, f"enhance-{kind}-authors", f"SDO/HMI {kind}, enlarged 2 times", settings
+    )
 
 
 def _highresnet_names():
@@ -348,7 +356,7 @@ def _require_license(work, accepted):
         msg = (
             f"The weights of {work.title} are under the license {work.license} ({work.holder}; {work.repository}, "
             f"commit {work.commit}), and so is what is converted from them. "
-            f"If you accept it, say so with accept_license={work.license!r}."
+            f"If you accept it, say so: accept_license={work.license!r}, or --accept-license {work.license}."
         )
         raise ValueError(msg)
 
@@ -368,13 +376,19 @@ def _warn_of_unknown(path, published):
         )
 
 
-def _write(model, out, path, work, source, purpose, settings):
+def _write(model, out, path, work, source, name, purpose, settings):
     """
     Write the model with its card; the folder is complete or not there.
     """
     identified = source is not None
     source = f"{work.repository}/blob/{work.commit}/{source}" if identified else f"{path.name} (not a published file)"
     extra = {
+        "name": name,
+        "version": "1",
+        "target": "hmi",
+        "summary": f"{work.title}: {purpose}",
+        "data": "Those of the paper",
+        "limits": "Those of the paper; how well these weights do was not measured by this package",
         "license": work.license,
         "source": source,
         "source_sha256": sha256_of(path),
@@ -385,22 +399,24 @@ def _write(model, out, path, work, source, purpose, settings):
         if identified
         else "The file is none of those that the authors published; it fits the architecture of their network."
     )
-    card = f"""# {work.title}: {purpose}
+    header = "\n".join(f"{key}: {value}" for key, value in hub_license(work.license).items())
+    card = f"""---
+{header}
+library_name: sunpy_superres
+pipeline_tag: image-to-image
+---
 
-Converted by sunpy_superres {__version__} from a file that the user downloaded. {origin}
+# {work.title}: {purpose}
+
+{name}, version 1. Converted by sunpy_superres {__version__} from a file that the user downloaded. {origin}
 
 - Source: {source}
 - SHA-256 of the source: {extra["source_sha256"]}
-- License{"" if identified else " that was accepted"}: {work.license} ({work.holder})
-- Work: {work.repository}, commit {work.commit}
+- License of the weights: {work.license} ({work.holder}; its text is in {work.repository}, commit {work.commit})
 - Please cite: {work.citation}
 """
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".convert-") as temporary:
-        folder = Path(temporary) / "model"
+    with replacing(out) as folder:
         save_model(model, folder, extra=extra, **settings)
         (folder / CARD).write_text(card, encoding="utf-8")
-        if out.is_dir():
-            out.rmdir()  # it is empty, or this fails
-        folder.rename(out)
     return out

@@ -6,14 +6,15 @@ import json
 import os
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from sunpy_superres._atomic import replacing
 from sunpy_superres.weights import hub
-from sunpy_superres.weights.layout import CONFIG, WEIGHTS, sha256_of
+from sunpy_superres.weights.layout import CONFIG, VERIFICATION, WEIGHTS, sha256_of
 from sunpy_superres.weights.registry import FileRecord, model_info
 
-__all__ = ["cache_folder", "check_files", "clear", "fetch", "fetch_repository", "find_files"]
+__all__ = ["cache_folder", "check", "check_files", "clear", "fetch", "fetch_repository", "find_files"]
 
 #: In the folder of a repository that is not in the registry: what was downloaded, and its hashes.
 _RECEIPT = "receipt.json"
@@ -63,7 +64,7 @@ def check_files(folder, files, remedy):
             raise FileNotFoundError(msg)
         if (found := sha256_of(path)) != expected.sha256:
             msg = (
-                f"{path} is not the file of the registry (SHA-256 {found[:16]}..., expected "
+                f"{path} is not the file that it should be (SHA-256 {found[:16]}..., expected "
                 f"{expected.sha256[:16]}...): it is damaged or was altered. {remedy}"
             )
             raise ValueError(msg)
@@ -76,17 +77,60 @@ def find_files(name):
     Parameters
     ----------
     name : `str`
-        Name in the registry.
+        Name in the registry, or ``"owner/name@revision"``.
 
     Returns
     -------
     `pathlib.Path` or `None`
+
+    Raises
+    ------
+    ValueError
+        If the name is not known.
     """
+    if address := hub.parse_address(name):
+        folder = _repository_folder(*address)
+        return folder if (folder / _RECEIPT).is_file() else None
     record = model_info(name)
     if record.bundled:
         return record.bundled
     folder = _cached(record)
     return folder if all((folder / file).is_file() for file in record.files) else None
+
+
+def check(name):
+    """
+    Check the files of a model that is here already; nothing is downloaded.
+
+    Parameters
+    ----------
+    name : `str`
+        Name in the registry, or ``"owner/name@revision"``.
+
+    Returns
+    -------
+    `pathlib.Path`
+        Its folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is not here, or one of its files is missing.
+    ValueError
+        If the name is not known, or a file was altered.
+    """
+    folder = find_files(name)
+    if folder is None:
+        msg = f"{name} is neither bundled nor in {cache_folder()}; `sunpy-superres models fetch {name}` gets it."
+        raise FileNotFoundError(msg)
+    remedy = f"`sunpy-superres models clear {name}` removes it, so that it is downloaded again."
+    if hub.parse_address(name):
+        files = _receipt(folder, name)
+    else:
+        record = model_info(name)
+        files, remedy = record.files, "Install the package again." if record.bundled else remedy
+    check_files(folder, files, remedy)
+    return folder
 
 
 def fetch(name, *, progress=False):
@@ -122,12 +166,9 @@ def fetch(name, *, progress=False):
     >>> sorted(path.name for path in fetch("ldm-mdi-hmi").iterdir() if path.suffix == ".safetensors")
     ['model.safetensors', 'verification.safetensors']
     """
-    from sunpy import log  # NOQA: PLC0415  training writes weights on machines without sunpy
-
     record = model_info(name)
     if record.bundled:
-        check_files(record.bundled, record.files, "Install the package again.")
-        return record.bundled
+        return check(name)
     folder = _cached(record)
     wrong = _wrong_files(folder, record.files)
     if not wrong:
@@ -137,7 +178,7 @@ def fetch(name, *, progress=False):
         raise FileNotFoundError(msg)
     _need_network(folder, wrong, record.repository, record.revision)
     size = sum(record.files[file].size for file in wrong) / 1e6
-    log.info(
+    _log().info(
         f"Downloading {name} {record.version} ({size:.1f} MB) from {hub.endpoint()}/{record.repository}. "
         f"License {record.license}; please cite {record.citation}."
     )
@@ -148,7 +189,7 @@ def fetch(name, *, progress=False):
     return folder
 
 
-def fetch_repository(repository, revision, *, progress=False):
+def fetch_repository(repository, revision, *, accept=None, progress=False):
     """
     Make a model available that is in a repository of the Hugging Face Hub, and not in the registry.
 
@@ -160,13 +201,15 @@ def fetch_repository(repository, revision, *, progress=False):
     repository, revision : `str`
         For example ``"owner/name"`` and a commit, a tag or a branch. A commit never changes; of a tag or a branch,
         what was downloaded first is kept.
+    accept : callable, optional
+        Called with the path of the configuration before the weights are downloaded; what it raises ends the matter.
     progress : `bool`, optional
         Show a progress bar while downloading.
 
     Returns
     -------
     `pathlib.Path`
-        Folder with ``model.safetensors`` and ``config.json``.
+        Folder with ``model.safetensors`` and ``config.json``, and the test tensors if there are any.
 
     Raises
     ------
@@ -177,41 +220,62 @@ def fetch_repository(repository, revision, *, progress=False):
     OSError
         If it cannot be downloaded, or the cache cannot be written to.
     """
-    if not hub.parse_address(f"{repository}@{revision}"):
-        msg = f"{repository}@{revision} is not of the form 'owner/name@revision'."
+    name = f"{repository}@{revision}"
+    if not hub.parse_address(name):
+        msg = f"{name} is not of the form 'owner/name@revision'."
         raise ValueError(msg)
+    if find_files(name):
+        return check(name)
     from sunpy_superres.exceptions import warn_user  # NOQA: PLC0415
 
-    folder = cache_folder() / "hub" / repository / revision.replace("/", "%2F")
-    receipt = folder / _RECEIPT
-    if receipt.is_file():
-        try:
-            listed = json.loads(receipt.read_text())["files"]
-            files = {name: FileRecord(**listed[name]) for name in (CONFIG, WEIGHTS)}
-        except (ValueError, KeyError, TypeError) as error:
-            msg = f"{receipt} is damaged ({error!r}). Remove {folder} to download it again."
-            raise ValueError(msg) from error
-        check_files(folder, files, f"Remove {folder} to download it again.")
-        return folder
-    names = (CONFIG, WEIGHTS)
-    _need_network(folder, names, repository, revision)
-    # The second file at the commit of the first: a branch may move in between.
-    remote = {CONFIG: hub.describe(repository, revision, CONFIG)}
-    commit = remote[CONFIG].commit
-    remote[WEIGHTS] = hub.describe(repository, commit, WEIGHTS)
+    folder = _repository_folder(repository, revision)
+    _need_network(folder, (CONFIG, WEIGHTS), repository, revision)
+    # Everything at the commit of the configuration: a branch may move in between.
+    config = hub.describe(repository, revision, CONFIG)
+    commit = config.commit
+    digests = {WEIGHTS: hub.describe(repository, commit, WEIGHTS).digest}
+    with suppress(FileNotFoundError):
+        digests[VERIFICATION] = hub.describe(repository, commit, VERIFICATION).digest
     warn_user(
         f"Downloading {repository} at {commit} from {hub.endpoint()}: it is not in the registry of sunpy_superres, "
         "which therefore vouches for nothing about it.",
         stacklevel=_depth(),
     )
     _make(folder)
-    for name in names:
-        # From the commit: the branch may move between the two files.
-        _download(repository, commit, name, folder, remote[name].digest, progress=progress)
-    files = {name: {"size": (folder / name).stat().st_size, "sha256": sha256_of(folder / name)} for name in names}
-    with replacing(receipt) as temporary:
+    _download(repository, commit, CONFIG, folder, config.digest, progress=False)
+    if accept is not None:
+        accept(folder / CONFIG)
+    for file, digest in digests.items():
+        _download(repository, commit, file, folder, digest, progress=progress)
+    files = {
+        file: {"size": (folder / file).stat().st_size, "sha256": sha256_of(folder / file)}
+        for file in (CONFIG, *digests)
+    }
+    with replacing(folder / _RECEIPT) as temporary:
         temporary.write_text(json.dumps({"commit": commit, "files": files}, indent=1) + "\n")
     return folder
+
+
+def _repository_folder(repository, revision):
+    return cache_folder() / "hub" / repository / revision.replace("/", "%2F")
+
+
+def _receipt(folder, name):
+    """
+    `~sunpy_superres.weights.registry.FileRecord` of what was downloaded, by file.
+    """
+    try:
+        listed = json.loads((folder / _RECEIPT).read_text())["files"]
+        files = {file: FileRecord(**values) for file, values in listed.items()}
+        if missing := {CONFIG, WEIGHTS} - files.keys():
+            raise KeyError(*missing)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        msg = (
+            f"{folder / _RECEIPT} is damaged ({error!r}). `sunpy-superres models clear {name}` removes the folder, so "
+            "that it is downloaded again."
+        )
+        raise ValueError(msg) from error
+    return files
 
 
 def _depth():
@@ -242,12 +306,14 @@ def clear(name=None):
     ------
     ValueError
         If the name is not known.
+    OSError
+        If a folder cannot be removed.
     """
     cache = cache_folder()
     if name is None:
         folders = [cache / "models", cache / "hub"]
     elif address := hub.parse_address(name):
-        folders = [cache / "hub" / address[0] / address[1].replace("/", "%2F")]
+        folders = [_repository_folder(*address)]
     else:
         folders = [cache / "models" / model_info(name).name]
     folders = [folder for folder in folders if folder.is_dir()]
@@ -260,16 +326,14 @@ def _wrong_files(folder, files):
     """
     Names of the files that are missing, or not what they should be.
     """
-    from sunpy import log  # NOQA: PLC0415
-
     wrong = []
     for name, expected in files.items():
         try:
-            check_files(folder, {name: expected}, "It is downloaded again.")
+            check_files(folder, {name: expected}, "It has to be downloaded again.")
         except FileNotFoundError:
             wrong.append(name)
         except ValueError as error:
-            log.warning(str(error))
+            _log().warning(str(error))
             wrong.append(name)
     return wrong
 
@@ -277,7 +341,10 @@ def _wrong_files(folder, files):
 def _need_network(folder, names, repository, revision):
     if hub.is_offline():
         missing = ", ".join(f"{folder / name} ({hub.file_url(repository, revision, name)})" for name in names)
-        msg = f"HF_HUB_OFFLINE is set, and not here or damaged: {missing}. Unset it, or copy the files there."
+        msg = (
+            f"HF_HUB_OFFLINE is set, and not here or damaged: {missing}. Unset it, or give a folder "
+            "with the model instead (model=)."
+        )
         raise FileNotFoundError(msg)
 
 
@@ -299,8 +366,11 @@ def _download(repository, revision, name, folder, digest, *, progress):
 
 
 def _unwritable(folder, error):
-    msg = (
-        f"{folder} cannot be written to ({error.strerror}). SUNPY_SUPERRES_CACHE names another folder for downloaded "
-        "models."
-    )
-    return PermissionError(msg)
+    msg = f"{error.strerror}: nothing can be written there. SUNPY_SUPERRES_CACHE names another folder for models"
+    return OSError(error.errno, msg, str(folder))
+
+
+def _log():
+    from sunpy import log  # NOQA: PLC0415  training writes weights on machines without sunpy
+
+    return log

@@ -4,6 +4,7 @@ A model on disk: ``model.safetensors`` and ``config.json`` in one folder.
 
 import hashlib
 import json
+import math
 from pathlib import Path
 
 import torch
@@ -14,7 +15,7 @@ from sunpy_superres._atomic import replacing
 from sunpy_superres.models import get_method
 from sunpy_superres.weights.layout import CONFIG, FORMAT, WEIGHTS, sha256_of
 
-__all__ = ["load_model", "read_config", "save_model"]
+__all__ = ["load_model", "parse_config", "read_config", "save_model"]
 
 
 def save_model(model, folder, *, arguments, instruments, scale, dtype=torch.float32, extra=None):
@@ -40,7 +41,9 @@ def save_model(model, folder, *, arguments, instruments, scale, dtype=torch.floa
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {name: value.detach().to("cpu", dtype).contiguous() for name, value in model.state_dict().items()}
+    tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    # Counters stay whole numbers.
+    tensors = {name: value.to(dtype) if value.is_floating_point() else value for name, value in tensors.items()}
     config = {
         "format": FORMAT,
         "method": model.method,
@@ -54,7 +57,7 @@ def save_model(model, folder, *, arguments, instruments, scale, dtype=torch.floa
     with replacing(folder / WEIGHTS) as temporary:
         temporary.write_bytes(content)
     with replacing(folder / CONFIG) as temporary:
-        temporary.write_text(json.dumps(config, indent=1) + "\n")
+        temporary.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
 
 
 def read_config(folder):
@@ -76,24 +79,55 @@ def read_config(folder):
     FileNotFoundError
         If the folder lacks one of the files of a model.
     ValueError
-        If the configuration is damaged or of a newer layout.
+        If the configuration is damaged, of a newer layout, or says something impossible.
     """
     folder = Path(folder)
     for name in (WEIGHTS, CONFIG):
         if not (folder / name).is_file():
             msg = f"{folder} holds no {name}; a model is a folder with {WEIGHTS} and {CONFIG}."
             raise FileNotFoundError(msg)
+    return parse_config(folder / CONFIG)
+
+
+def parse_config(path):
+    """
+    Read a configuration alone; see `read_config`.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    `dict`
+
+    Raises
+    ------
+    ValueError
+        If the configuration is damaged, of a newer layout, or says something impossible.
+    """
     try:
-        config = json.loads((folder / CONFIG).read_text())
+        config = json.loads(Path(path).read_text(encoding="utf-8"))
         version = config["format"]
-        dict(config["arguments"], method=config["method"])
     except (ValueError, KeyError, TypeError) as error:
-        msg = f"{folder / CONFIG} is not the configuration of a model: {error!r}."
+        msg = f"{path} is not the configuration of a model: {error!r}."
         raise ValueError(msg) from error
-    if version > FORMAT:
-        msg = (
-            f"{folder / CONFIG} has layout {version}; this version of sunpy_superres reads up to {FORMAT}: upgrade it."
-        )
+    if isinstance(version, int) and version > FORMAT:
+        msg = f"{path} has layout {version}; this version of sunpy_superres reads up to {FORMAT}: upgrade it."
+        raise ValueError(msg)
+    instruments, scale = config.get("instruments"), config.get("scale")
+    faults = {
+        "format": type(version) is int and version > 0,
+        "method": isinstance(config.get("method"), str),
+        "arguments": isinstance(config.get("arguments"), dict),
+        "instruments": instruments is None
+        or (isinstance(instruments, list) and all(isinstance(name, str) for name in instruments)),
+        "scale": scale is None or (isinstance(scale, int | float) and 0 < scale < math.inf),
+        "sha256": isinstance(config.get("sha256") or "", str),
+    }
+    if wrong := [key for key, right in faults.items() if not right]:
+        msg = f"{path} is not the configuration of a model: {wrong[0]} is {config.get(wrong[0])!r}."
         raise ValueError(msg)
     return config
 
@@ -128,8 +162,13 @@ def load_model(folder):
         )
         raise ValueError(msg)
     try:
-        model = get_method(config["method"])(**config["arguments"])
-    except TypeError as error:
+        kind = get_method(config["method"])
+    except ValueError as error:
+        msg = f"{folder / CONFIG}: {error} A newer version of sunpy_superres may know it."
+        raise ValueError(msg) from error
+    try:
+        model = kind(**config["arguments"])
+    except Exception as error:  # whatever a network makes of numbers that are not meant for it
         msg = f"{folder / CONFIG} does not fit the method {config['method']!r}: {error}."
         raise ValueError(msg) from error
     try:
@@ -138,8 +177,10 @@ def load_model(folder):
         msg = f"{folder / WEIGHTS} is damaged or no safetensors file ({error}); get it again."
         raise ValueError(msg) from error
     try:
-        model.load_state_dict({name: value.float() for name, value in tensors.items()}, strict=True)
+        tensors = {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
+        model.load_state_dict(tensors, strict=True)
     except RuntimeError as error:
-        msg = f"{folder / WEIGHTS} does not fit the architecture in {CONFIG}: {error}"
+        first = " ".join(str(error).split())[:300]
+        msg = f"{folder / WEIGHTS} does not fit the architecture in {CONFIG}: {first}..."
         raise ValueError(msg) from error
     return model.eval().requires_grad_(False)

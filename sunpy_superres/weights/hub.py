@@ -15,8 +15,8 @@ from sunpy_superres.weights.layout import git_hash_of, sha256_of
 
 __all__ = ["RemoteFile", "describe", "download", "endpoint", "file_url", "is_offline", "parse_address", "token"]
 
-#: What the Hub says of a file: the commit it belongs to, its size, and its hash as ``"sha256:..."`` or ``"git:..."``.
-RemoteFile = namedtuple("RemoteFile", ["commit", "size", "digest"])
+#: What the Hub says of a file: the commit it belongs to, and its hash as ``"sha256:..."`` or ``"git:..."``.
+RemoteFile = namedtuple("RemoteFile", ["commit", "digest"])
 
 #: Tries, seconds to wait after the first failure (doubled each time), and seconds of silence that count as one.
 ATTEMPTS = 4
@@ -40,12 +40,21 @@ def is_offline():
     """
     Whether the user wants no network (``HF_HUB_OFFLINE``).
     """
-    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+    return _is_set("HF_HUB_OFFLINE")
+
+
+def _is_set(variable):
+    return os.environ.get(variable, "").strip().upper() in ("1", "ON", "YES", "TRUE")
 
 
 def token():
     """
     The user's token (``HF_TOKEN``), or `None`.
+
+    Raises
+    ------
+    ValueError
+        If it holds what no token can.
     """
     given = os.environ.get("HF_TOKEN", "").strip()
     if not re.fullmatch(r"[!-~]*", given):
@@ -135,8 +144,7 @@ def describe(repository, revision, file):
     if kind is None or not re.fullmatch("[0-9a-f]+", digits):
         msg = f"{url}: the server did not say what the hash of the file is (ETag {etag!r}), so it could not be checked."
         raise ValueError(msg)
-    size = headers.get("X-Linked-Size") or headers.get("Content-Length")
-    return RemoteFile(commit, int(size) if size else None, f"{kind}:{digits}")
+    return RemoteFile(commit, f"{kind}:{digits}")
 
 
 def download(repository, revision, file, target, digest, *, progress=False):
@@ -168,7 +176,7 @@ def download(repository, revision, file, target, digest, *, progress=False):
     from pooch import HTTPDownloader  # NOQA: PLC0415
 
     url = file_url(repository, revision, file)
-    bar = progress and os.environ.get("HF_HUB_DISABLE_PROGRESS_BARS", "").upper() not in ("1", "ON", "YES", "TRUE")
+    bar = progress and not _is_set("HF_HUB_DISABLE_PROGRESS_BARS")
     kind, digits = digest.split(":")
     hash_of = {"sha256": sha256_of, "git": git_hash_of}[kind]
     fetch = HTTPDownloader(progressbar=bar, chunk_size=2**20, **_options())
@@ -209,7 +217,7 @@ def _persist(action, url, expected=None):
         except requests.RequestException as error:
             # What is wrong with an address is not better another time: such errors of requests are ValueErrors.
             if isinstance(error, requests.TooManyRedirects | ValueError):
-                msg = f"{url} cannot be asked for: {error} Is HF_ENDPOINT right?"
+                msg = f"{url} cannot be asked for ({error}). Is HF_ENDPOINT right?"
                 raise ConnectionError(msg) from error
             problem = error
         except _WrongContentError as error:

@@ -4,6 +4,7 @@ From a name or a folder to a model that is ready to run.
 
 from collections import namedtuple
 from functools import lru_cache
+from os import PathLike
 from pathlib import Path
 from threading import Lock
 
@@ -11,7 +12,7 @@ import torch
 
 from sunpy_superres.weights import hub
 from sunpy_superres.weights.fetch import fetch, fetch_repository
-from sunpy_superres.weights.files import load_model, read_config
+from sunpy_superres.weights.files import load_model, parse_config, read_config
 from sunpy_superres.weights.layout import CONFIG, WEIGHTS, sha256_of
 from sunpy_superres.weights.registry import find_model, list_models, model_info
 
@@ -46,6 +47,8 @@ def locate(model, method, instrument, *, progress=False):
 
     Raises
     ------
+    TypeError
+        If the model is neither text nor a path.
     ValueError
         If there is no such model, it is one of another method or for other instruments, or a file was altered.
     OSError
@@ -53,12 +56,20 @@ def locate(model, method, instrument, *, progress=False):
     """
     if model is None:
         record = find_model(method, instrument)
+    elif not isinstance(model, str | PathLike):
+        msg = f"model must be a name or a folder, not {model!r}."
+        raise TypeError(msg)
     elif str(model) in list_models():
         record = model_info(str(model))
-    elif (folder := Path(model)).is_dir():
-        return _in_folder(folder, f"local:{folder.name}", method, instrument)
+    elif str(model) and (folder := Path(model).expanduser().resolve()).is_dir():
+        return _described(read_config(folder), folder, f"local:{folder.name}", method, instrument)
     elif address := hub.parse_address(model):
-        return _in_folder(fetch_repository(*address, progress=progress), str(model), method, instrument)
+
+        def accept(path):
+            _described(parse_config(path), None, str(model), method, instrument)
+
+        folder = fetch_repository(*address, accept=accept, progress=progress)
+        return _described(read_config(folder), folder, str(model), method, instrument)
     else:
         msg = (
             f"There is no model {str(model)!r}: neither a folder, nor 'owner/name@revision' on the Hugging Face Hub, "
@@ -70,8 +81,7 @@ def locate(model, method, instrument, *, progress=False):
     return _fitting(found, method, instrument)._replace(folder=fetch(record.name, progress=progress))
 
 
-def _in_folder(folder, name, method, instrument):
-    config = read_config(folder)
+def _described(config, folder, name, method, instrument):
     found = Weights(folder, name, config["method"], config.get("instruments"), config.get("scale"))
     return _fitting(found, method, instrument)
 

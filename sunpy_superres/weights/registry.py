@@ -95,14 +95,34 @@ class ModelRecord:
         return sum(file.size for file in self.files.values())
 
 
-def _record(name, entry):
+def parse_record(name, entry):
+    """
+    The record of an entry in ``registry.toml``.
+
+    Parameters
+    ----------
+    name : `str`
+        Name of the model.
+    entry : `dict`
+        As TOML gives it.
+
+    Returns
+    -------
+    `ModelRecord`
+
+    Raises
+    ------
+    KeyError, TypeError
+        If something is missing or not known.
+    """
+    entry = dict(entry)
     files = {file: FileRecord(**values) for file, values in entry.pop("files").items()}
     return ModelRecord(name=name, files=files, instruments=tuple(entry.pop("instruments")), **entry)
 
 
 @cache
 def _registry():
-    return {name: _record(name, entry) for name, entry in tomllib.loads(_FILE.read_text(encoding="utf-8")).items()}
+    return {name: parse_record(name, entry) for name, entry in tomllib.loads(_FILE.read_text(encoding="utf-8")).items()}
 
 
 def list_models(method=None, instrument=None):
@@ -165,6 +185,15 @@ def model_info(name):
 def find_model(method, instrument):
     """
     The model of a method for an instrument: the first in the registry.
+
+    Parameters
+    ----------
+    method, instrument : `str`
+        Names.
+
+    Returns
+    -------
+    `ModelRecord`
 
     Raises
     ------

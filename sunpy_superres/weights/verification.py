@@ -90,16 +90,20 @@ def verify(folder):
         msg = f"{folder} holds no {VERIFICATION}: there is nothing to compare the model with."
         raise FileNotFoundError(msg)
     model = load_model(folder)
-    with safe_open(path, framework="pt") as file:
-        expected = {name: file.get_tensor(name) for name in ("field", "radius", "sample")}
-        seed = json.loads(file.metadata()["verification"])["seed"]
-    found = _run(model, expected["field"], expected["radius"], seed)
-    difference = float((found - expected["sample"]).abs().max())
+    try:
+        with safe_open(path, framework="pt") as file:
+            field, radius, sample = (file.get_tensor(name) for name in ("field", "radius", "sample"))
+            seed = json.loads(file.metadata()["verification"])["seed"]
+        found = _run(model, field, radius, seed)
+        difference = float((found - sample).abs().max())
+    except Exception as error:  # what a file holds that was altered fails anywhere
+        msg = f"{path} is damaged, or was made for a model of another kind ({error}); get it again."
+        raise ValueError(msg) from error
     if not difference <= TOLERANCE:
         msg = (
             f"The model in {folder} gives another result than when it was published: {difference:.3g} G apart, "
-            f"{TOLERANCE:g} G are allowed. The weights are intact: this version of torch or of the package computes "
-            "something else."
+            f"{TOLERANCE:g} G are allowed. Either the files are not those that were published, or this version of "
+            "torch or of the package computes something else."
         )
         raise ValueError(msg)
     return difference

@@ -8,6 +8,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
+from sunpy_superres import SunpySuperresUserWarning
 from sunpy_superres.cli import main
 from sunpy_superres.weights import cache_folder, list_models, model_info
 
@@ -22,7 +23,9 @@ def test_list(run):
     assert found.exit_code == 0
     assert [line.split()[0] for line in found.output.splitlines()] == list_models()
     assert "bundled" in found.output
-    assert run("list", "--method", "magic").output == ""
+    found = run("list", "--method", "magic")
+    assert found.stdout == ""
+    assert "No model fits; known are" in found.stderr
 
 
 def test_info(run):
@@ -68,6 +71,25 @@ def test_names_or_all(run, command):
         assert "or --all" in found.stderr
 
 
+def test_what_is_not_here_is_not_fetched_unasked(run, record, hub):
+    for command in ("path", "verify"):
+        found = run(command, record.name)
+        assert found.exit_code == 1
+        assert f"`sunpy-superres models fetch {record.name}` gets it" in found.stderr
+    assert "not here" in run("verify", "--all").output
+    assert not hub.requests
+
+
+def test_a_repository_by_its_address(run, hub):
+    with pytest.warns(SunpySuperresUserWarning, match="not in the registry"):
+        found = run("fetch", "somebody/tiny@main")
+    assert found.exit_code == 0, found.output
+    folder = found.output.strip().partition(": ")[2]
+    assert run("path", "somebody/tiny@main").output.strip() == folder
+    assert "nothing to compare the model with" in run("verify", "somebody/tiny@main").stderr
+    assert run("clear", "somebody/tiny@main").output.strip() == f"removed {folder}"
+
+
 @pytest.mark.parametrize("command", ["info", "path", "fetch", "verify", "clear"])
 def test_unknown_name(run, command):
     found = run(command, "magic")
@@ -87,6 +109,9 @@ def test_clear_leaves_what_came_with_the_package(run):
 def test_convert_asks_for_what_it_needs(run, tmp_path):
     file = tmp_path / "weights"
     file.write_bytes(b"")
+    for options in (("highresnet", "--quantity", "continuum"), ("enhance", "--factor", "2")):
+        kind, *rest = options
+        assert f"does not apply to {kind}" in run("convert", kind, file, tmp_path / "out", *rest).stderr
     assert "--instrument" in run("convert", "highresnet", file, tmp_path / "out").stderr
     assert "--quantity" in run("convert", "enhance", file, tmp_path / "out").stderr
 

@@ -87,7 +87,7 @@ def flip(path, place):
 @pytest.mark.parametrize("place", [0, 0.3, 1])
 def test_a_flipped_byte_is_refused(bundle, mdi_map, file, place):
     flip(bundle / file, place)
-    with pytest.raises(ValueError, match=rf"{file} is not the file of the registry .* Install the package again"):
+    with pytest.raises(ValueError, match=rf"{file} is not the file that it should be .* Install the package again"):
         sunpy_superres.superresolve(mdi_map, n_samples=1)
 
 
@@ -150,6 +150,35 @@ def test_configuration_that_is_none(folder):
     (folder / "config.json").write_text("[]")
     with pytest.raises(ValueError, match="not the configuration of a model"):
         read_config(folder)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"format": "1"}, "format is '1'"),
+        ({"format": 0}, "format is 0"),
+        ({"instruments": "mdi"}, "instruments is 'mdi'"),
+        ({"scale": "x"}, "scale is 'x'"),
+        ({"scale": -1}, "scale is -1"),
+        ({"sha256": 3}, "sha256 is 3"),
+        ({"arguments": []}, r"arguments is \[\]"),
+        ({"arguments": {"widths": []}}, "does not fit the method"),
+        ({"arguments": {"latent_factor": 0}}, "does not fit the method"),
+        ({"arguments": {"widths": [-1, 2]}}, "does not fit the method"),
+    ],
+)
+def test_impossible_configurations(folder, values, message):
+    change(folder, **values)
+    with pytest.raises(ValueError, match=rf"config\.json .*{message}"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("model", ["", "~/no such folder", "owner/name"])
+def test_what_is_no_model(model):
+    with pytest.raises(ValueError, match="There is no model"):
+        locate(model, "ldm", "mdi")
+    with pytest.raises(TypeError, match="must be a name or a folder, not 3"):
+        locate(3, "ldm", "mdi")
 
 
 def test_a_model_is_loaded_once():

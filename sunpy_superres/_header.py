@@ -240,10 +240,14 @@ def nominal_header(shape, instrument, scale, center, date, rsun_obs):
     earth = get_earth(time)
     radius = 6.96e8  # m, as in the headers of both instruments
     distance = earth.radius.to_value(u.m) if rsun_obs is None else radius / np.sin(np.radians(rsun_obs / 3600))
-    identity = {
+    identities = {
         "mdi": {"telescop": "SOHO", "instrume": "MDI", "camera": "MDI", "wavelnth": 6768},
         "hmi": {"telescop": "SDO/HMI", "instrume": "HMI", "wavelnth": 6173},
-    }[instrument]
+    }
+    if instrument not in identities:
+        msg = f"No header can be made for {instrument!r}; there is one for {', '.join(sorted(identities))}."
+        raise ValueError(msg)
+    identity = identities[instrument]
     ny, nx = shape
     return MetaDict(
         {

@@ -60,7 +60,7 @@ def run_demo(folder, *, n_samples=8, seed=0, progress=False):
     folder : path-like
         Where the FITS files and the figure go; made if it is not there. Files of an earlier run are replaced.
     n_samples, seed : `int`, optional
-        Size and seed of the ensemble.
+        Size and seed of the ensemble; 3 or more, so that two are independent.
     progress : `bool`, optional
         Show a progress bar.
 

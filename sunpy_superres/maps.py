@@ -254,7 +254,7 @@ def from_array(data, *, scale, instrument="mdi", center=(0, 0), date="2010-06-01
     Raises
     ------
     ValueError
-        If the data are not two-dimensional or the instrument is not known.
+        If the data are not two-dimensional, or there is no header for the instrument.
 
     Examples
     --------

@@ -67,7 +67,7 @@ def test_results_are_not_replaced_unasked(run, mdi_file, tmp_path):
         (["--method", "magic"], "known are bicubic, enhance, highresnet, ldm"),
         (["--n-samples", "0"], "n_samples must be"),
         (["--device", "teapot"], "cannot be used"),
-        (["--model", "nowhere"], "neither a folder nor one of"),
+        (["--model", "nowhere"], "neither a folder, nor"),
     ],
 )
 def test_errors_are_one_line(run, mdi_file, tmp_path, options, message):
@@ -99,7 +99,7 @@ def test_a_file_as_folder(run, mdi_file, tmp_path):
 
 
 def test_demo(run, tmp_path):
-    result = run("demo", "-o", tmp_path / "demo", "--n-samples", 2)
+    result = run("demo", "-o", tmp_path / "demo", "--n-samples", 3)
     assert result.exit_code == 0, result.output
     assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == [
         "demo_mdi.fits",
@@ -107,6 +107,12 @@ def test_demo(run, tmp_path):
         "demo_superres.png",
     ]
     assert "against the synthetic truth" in result.stdout
+
+
+def test_demo_needs_an_ensemble(run, tmp_path):
+    found = run("demo", "-o", tmp_path / "demo", "--n-samples", 2)
+    assert found.exit_code == 2
+    assert "2 is not in the range x>=3" in found.stderr
 
 
 def test_info(run):
@@ -154,6 +160,6 @@ def test_train_without_data(run, tmp_path):
 
 
 def test_benchmark(run, shared_data, tmp_path):
-    result = run("benchmark", shared_data, "-o", tmp_path, "--n-samples", 2, "--steps", 1)
+    result = run("benchmark", shared_data, "-o", tmp_path, "--n-samples", 3, "--steps", 1)
     assert result.exit_code == 0, result.output
     assert sorted(path.name for path in tmp_path.iterdir()) == ["degraded.json", "pairs.json"]

@@ -75,7 +75,7 @@ def test_wrong_shape(shape):
 
 
 def test_unknown_instrument():
-    with pytest.raises(ValueError, match="known are hmi, mdi"):
+    with pytest.raises(ValueError, match="known are gong, hmi, mdi"):
         degrade(np.zeros((4, 4)), instrument="kpvt")
 
 

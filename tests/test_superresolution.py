@@ -47,7 +47,7 @@ def disk_map():
 
 
 def test_methods():
-    assert sunpy_superres.available_methods() == ("bicubic", "enhance", "highresnet", "ldm")
+    assert sunpy_superres.available_methods() == ("bicubic", "enhance", "highresnet", "ldm", "progressive")
 
 
 def test_result_and_its_members_agree(mdi_map):

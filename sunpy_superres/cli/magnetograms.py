@@ -147,7 +147,9 @@ def compare_command(file, methods, truth, out, n_samples, seed, models):
 
 @click.command("demo")
 @click.option("-o", "--out", default="sunpy_superres_demo", show_default=True, type=click.Path(path_type=Path))
-@click.option("--n-samples", default=8, show_default=True, help="Size of the ensemble.")
+@click.option(
+    "--n-samples", type=click.IntRange(min=3), default=8, show_default=True, help="Size of the ensemble, 3 or more."
+)
 @click.option("--seed", default=0, show_default=True, help="Seed of the magnetogram and of the ensemble.")
 def demo_command(out, **options):
     """

@@ -86,8 +86,8 @@ def band_power(field, scale, periods, *, width=0.1):
     >>> import numpy as np
     >>> from sunpy_superres.metrics import band_power
     >>> noise = np.random.default_rng(0).normal(0, 10, (256, 256))
-    >>> print(f"{band_power(noise, 0.5, 2)[0]:.0f}")
-    25
+    >>> print(abs(band_power(noise, 0.5, 2)[0] / 25 - 1) < 0.05)
+    True
     """
     field, _ = same_shape(field, field, ndim=2)
     (transform,), window = _transforms(field)

@@ -10,6 +10,8 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from sunpy_superres.inference.engine import Engine
+from sunpy_superres.models.blocks import tame
+from sunpy_superres.models.regression import bicubic
 
 __all__ = ["Ensemble", "draw", "moments"]
 
@@ -24,6 +26,16 @@ def _padded(array, cell, mode):
     rows, columns = array.shape
     pad = ((0, -rows % cell), (0, -columns % cell))
     return torch.from_numpy(np.ascontiguousarray(np.pad(array, pad, mode=mode)))[None, None]
+
+
+def _tell(count, limit):
+    from sunpy import log  # NOQA: PLC0415  training imports this module on machines without sunpy
+
+    log.warning(
+        f"{count} {'pixel is' if count == 1 else 'pixels are'} stronger than {limit:g} G (of HMI) or stronger than "
+        "their neighbors allow, as where a cosmic ray hit: what is beyond that is interpolated, and not in the "
+        "uncertainty."
+    )
 
 
 @torch.inference_mode()
@@ -61,10 +73,19 @@ def draw(model, observation, samples, *, seed, steps=None, device, tile_size=Non
     valid = _padded(observation.valid.astype(np.float32), model.cell, "constant")
     active = F.max_pool2d(valid, model.cell)[0, 0] > 0
     rows, columns = (n * model.factor for n in observation.field.shape)
+    beyond = None
+    if model.limit is not None:
+        tamed = tame(field, model.limit)
+        if count := int((tamed != field).sum()):
+            _tell(count, model.limit)
+            beyond = bicubic(field - tamed, model.factor)[0, 0]
+        field = tamed
     with tqdm(total=len(samples), unit="sample", disable=not progress) as bar:
         for fine in model.draw(
             field.to(device), radius.to(device), active, samples, seed=seed, steps=steps, engine=engine
         ):
+            if beyond is not None:
+                fine = fine + beyond.to(fine.device)
             yield fine[:rows, :columns].cpu().numpy()
             bar.update()
 

@@ -54,6 +54,9 @@ class SuperResolver(nn.Module, ABC):
     cell = 1
     #: Low-resolution pixels of a tile's side unless told; `None` for that of the engine.
     tile_size = None
+    #: Largest field in HMI gauss that it has learned to deal with, or `None`: what is beyond it, or stands out of its
+    #: neighbors as nothing on the Sun does, is interpolated instead.
+    limit = None
     #: Number of sampler steps unless told, or None where there is no sampler.
     steps = None
     #: The solver and the numbers that go with it, in words, or None where there is no sampler.

@@ -58,6 +58,7 @@ class Progressive(SuperResolver):
     stochastic = False
     factor = 4
     tile_size = 128
+    limit = 1900.0
     #: Field, in gauss, that has size one inside the network.
     unit = 300.0
 

@@ -25,6 +25,7 @@ _MEDIAN_LIMIT = 5e3
 _OTHER_CONTENT = ("continuum", "intensit", "doppler", "velocity", "linewidth", "line width", "linedepth", "line depth")
 #: Segments of JSOC records (the last part of DRMS_ID) that are not a signed component of the field to be enhanced.
 _OTHER_SEGMENTS = (
+    "br",
     "bp",
     "bt",
     "bitmap",
@@ -112,7 +113,7 @@ def recognize(smap):
     if isinstance(smap, MDIMap) or "MDI" in (smap.meta.get("instrume"), smap.meta.get("camera")):
         return INSTRUMENTS["mdi"]
     msg = (
-        f"A {type(smap).__name__} is not recognized as a magnetogram; accepted: {_accepted()}. "
+        f"This {type(smap).__name__} is not recognized as a magnetogram; accepted: {_accepted()}. "
         "If it is a magnetogram in gauss, say which one it resembles with instrument=."
     )
     raise ValueError(msg)
@@ -161,6 +162,9 @@ def read(smap, *, instrument=None):
     (dtype('float32'), 1.986, 70.1)
     """
     _require_map(smap)
+    if method := smap.meta.get("srmethod"):
+        msg = f"The map is a result of this package already (SRMETHOD is {method!r}): give the observation itself."
+        raise ValueError(msg)
     if instrument is None:
         known = recognize(smap)
     else:

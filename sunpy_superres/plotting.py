@@ -9,14 +9,14 @@ from sunpy_superres._atomic import replacing
 __all__ = ["plot_comparison", "plot_superresolution", "save_figure"]
 
 
-def _most_active(smap, size):
+def _most_active(data, size, known=None):
     """
     Lower left corner of the square of the given side (pixels) with the most unsigned flux.
     """
     from scipy.ndimage import uniform_filter  # NOQA: PLC0415
 
-    flux = uniform_filter(np.abs(np.nan_to_num(smap.data)), size, mode="constant")
-    ny, nx = smap.data.shape
+    flux = uniform_filter(np.abs(np.nan_to_num(data)) * (1 if known is None else known), size, mode="constant")
+    ny, nx = data.shape
     y, x = np.unravel_index(np.argmax(flux), flux.shape)
     return int(np.clip(x - size // 2, 0, nx - size)), int(np.clip(y - size // 2, 0, ny - size))
 
@@ -33,7 +33,7 @@ def _show(axes, data, first, last, **look):
 
 
 def _axis_labels(smap):
-    if "HPLN" in str(smap.meta.get("ctype1", "HPLN")).upper():
+    if "HPLN" in str(smap.wcs.wcs.ctype[0]).upper():
         return "Solar X", "Solar Y"
     return "Longitude", "Latitude"
 
@@ -68,11 +68,15 @@ def plot_superresolution(smap, fine, *, sample=None, truth=None, zoom=None, figu
 
     factor = fine.data.shape[0] / smap.data.shape[0]
     zoom = min(zoom or max(48, min(smap.data.shape) // 6), *smap.data.shape)
-    left, bottom = _most_active(smap, zoom)
+    # Where the result is: the sky of the input may be filled with a number.
+    known = np.isfinite(fine.data[:: int(factor) or 1, :: int(factor) or 1])
+    left, bottom = _most_active(smap.data, zoom, known if known.shape == smap.data.shape else None)
     spread = None if fine.uncertainty is None else fine.uncertainty.array
     method, samples = fine.meta.get("srmethod", "result"), fine.meta.get("srnsamp")
     name = method if spread is None else f"{method}: mean of {samples or 'the'} samples"
-    panels = [("input", smap, smap.data, 1), (name, fine, fine.data, factor)]
+    gauss = f"input [G of {str(fine.meta.get('srinstr', 'its own')).upper()}]"
+    seen = np.where(known, smap.data, np.nan) if known.shape == smap.data.shape else smap.data
+    panels = [(gauss, smap, seen, 1), (name, fine, fine.data, factor)]
     if sample is not None:
         panels.append(("one sample", fine, sample.data, factor))
     if truth is not None:
@@ -155,7 +159,7 @@ def plot_comparison(results, *, samples=None, truth=None, zoom=None, figure=None
     first = next(iter(results.values()))
     ny, nx = first.data.shape
     zoom = min(zoom or max(192, min(ny, nx) // 8), ny, nx)
-    left, bottom = _most_active(first, zoom)
+    left, bottom = _most_active(first.data, zoom)
     inside = np.s_[bottom : bottom + zoom, left : left + zoom]
     panels = {name: np.asarray(result.data) for name, result in results.items()}
     if truth is not None:
@@ -163,16 +167,20 @@ def plot_comparison(results, *, samples=None, truth=None, zoom=None, figure=None
     limit = max(300.0, float(np.nanpercentile(np.abs(first.data[inside]), 99.8)))
     rows = 2 + (truth is not None)
     if figure is None:
-        figure = plt.figure(figsize=(3.4 * len(panels) + 1, 3.4 * rows), layout="constrained")
-    grid = figure.add_gridspec(rows, len(panels))
+        figure = plt.figure(figsize=(3.4 * len(panels) + 2, 3.6 * rows))
+    n = len(panels)
+    margins = {"left": 0.3 / n, "right": 1 - 0.35 / n, "top": 1 - 0.12 / rows, "bottom": 0.18 / rows}
+    grid = figure.add_gridspec(rows, n, wspace=0.08, hspace=0.35, **margins)
     norm = AsinhNorm(linear_width=limit / 5, vmin=-limit, vmax=limit)
-    looks = [(panels, {"cmap": "gray", "norm": norm}, "line-of-sight field [G]")]
+    ticks = [sign * tick for tick in (limit, limit / 5) for sign in (-1, 1)]
+    ticks = {"ticks": [0, *ticks], "format": "%.0f"}
+    looks = [(panels, {"cmap": "gray", "norm": norm}, "line-of-sight field [G]", ticks)]
     if truth is not None:
         differences = {name: data - truth for name, data in panels.items() if name != "truth"}
         largest = max(float(np.nanpercentile(np.abs(data[inside]), 99)) for data in differences.values())
-        looks.append((differences, {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest}, "result - truth [G]"))
+        looks.append((differences, {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest}, "result - truth [G]", {}))
     corner, end = (left, bottom), (left + zoom, bottom + zoom)
-    for row, (shown, look, label) in enumerate(looks):
+    for row, (shown, look, label, bar) in enumerate(looks):
         drawn = []
         for column, (name, data) in enumerate(shown.items()):
             axes = figure.add_subplot(grid[row, column], projection=first)
@@ -183,7 +191,9 @@ def plot_comparison(results, *, samples=None, truth=None, zoom=None, figure=None
                 coordinate.set_ticklabel_visible(i == 0 or column == 0)
                 coordinate.set_axislabel(title if i == 0 or column == 0 else " ")
             drawn.append(axes)
-        figure.colorbar(image, ax=drawn, fraction=0.05, pad=0.02).set_label(label)
+        place = drawn[-1].get_position()
+        beside = figure.add_axes([place.x1 + 0.02 / n, place.y0, 0.04 / n, place.height])
+        figure.colorbar(image, cax=beside, **bar).set_label(label)
     axes = figure.add_subplot(grid[-1, :])
     scale = float(np.mean(pixel_scale(first)))
     for name, data in panels.items():

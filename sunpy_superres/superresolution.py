@@ -74,11 +74,13 @@ def superresolve(
         carried over but does not keep pixels from being used: set them to NaN for that. Not modified.
     method : `str`, optional
         One of `available_methods`: ``"ldm"`` (latent diffusion of the residual [1]_) or ``"bicubic"``
-        (calibration and interpolation; deterministic, on the grid of the input whatever its scale). Two more are
-        deterministic and take weights that their authors published, converted by ``sunpy_superres.weights.convert``:
-        ``"highresnet"`` (from MDI or GONG to HMI [2]_) and ``"enhance"`` (HMI, deconvolved and enlarged twice [3]_).
+        (calibration and interpolation; deterministic, on the grid of the input whatever its scale). No weights come
+        with the others, which are trained, or converted from those of the authors (`sunpy_superres.weights.convert`):
+        ``"highresnet"`` (MDI or GONG to HMI [2]_; draws if it was trained with dropout), ``"progressive"`` (MDI to
+        HMI) and ``"enhance"`` (HMI, deconvolved and enlarged twice [3]_), both deterministic.
     n_samples : `int`, optional
-        Size of the ensemble. With 1 the result is one draw, without uncertainty. A deterministic method has
+        Size of the ensemble. With 1 the result is one draw, without uncertainty; with a few the mean is good (the
+        draws of ``"ldm"`` are antithetic) and the uncertainty rough. A deterministic method has
         one result whatever is asked for, and no uncertainty. Defaults to 20.
     model : `str` or path-like, optional
         Weights: a name of `sunpy_superres.weights.list_models`, a folder, or ``"owner/name@revision"`` on the
@@ -124,6 +126,8 @@ def superresolve(
     Notes
     -----
     A map whose plate scale differs from that of the model by more than 5 % is regridded first, with a warning.
+    Where a field is stronger than any in the training, or stands out of its neighbors as where a cosmic ray hit, the
+    part beyond is interpolated, with a warning.
     Of several maps all are checked before work on the first begins.
 
     References
@@ -244,7 +248,7 @@ def _whole_number(value, name, least):
 
 def _prepare(smap, *, method, n_samples, model, instrument, steps, seed, device, tile_size, progress):
     # torch is loaded only here, when there is something to compute.
-    from sunpy_superres.inference import choose_device, choose_precision, draw  # NOQA: PLC0415
+    from sunpy_superres.inference import check_noise, choose_device, choose_precision, draw  # NOQA: PLC0415
     from sunpy_superres.models import get_method  # NOQA: PLC0415
     from sunpy_superres.weights.loading import load, locate  # NOQA: PLC0415
 
@@ -267,6 +271,7 @@ def _prepare(smap, *, method, n_samples, model, instrument, steps, seed, device,
             msg = f"The method {method!r} has no weights: model={str(model)!r} does not apply to it."
             raise ValueError(msg)
         network, name, sha256, precision = kind(), None, None, "float32"
+    check_noise(network, observation)
     if steps is not None and network.steps is None:
         msg = f"The method {method!r} has no sampler: steps={steps} does not apply to it."
         raise ValueError(msg)

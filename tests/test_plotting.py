@@ -19,7 +19,7 @@ def test_panels(mdi_map, fine):
     sample = maps.build(mdi_map, fine.data + 1, 4)
     figure = plot_superresolution(mdi_map, fine, sample=sample, truth=sample, zoom=16)
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
-    expected = ["input", "ldm: mean of 2 samples", "one sample", "truth", "uncertainty (1 sigma)"]
+    expected = ["input [G of MDI]", "ldm: mean of 2 samples", "one sample", "truth", "uncertainty (1 sigma)"]
     assert titles == expected
     # The field of all panels has the same limits, symmetric about zero.
     limits = {
@@ -33,7 +33,7 @@ def test_panels(mdi_map, fine):
 
 def test_without_uncertainty(mdi_map):
     figure = plot_superresolution(mdi_map, superresolve(mdi_map, method="bicubic", n_samples=1))
-    assert [axes.get_title() for axes in figure.axes if axes.get_title()] == ["input", "bicubic"]
+    assert [axes.get_title() for axes in figure.axes if axes.get_title()] == ["input [G of MDI]", "bicubic"]
     plt.close(figure)
 
 

@@ -282,3 +282,52 @@ def test_gong_is_brought_to_the_grid_of_the_model(gong, tmp_path, caplog):
     assert here.separation(there) < 2.6 * u.arcsec
     with pytest.raises(ValueError, match=r"No weights for the method 'enhance'|There is no 'ldm' model for 'gong'"):
         superresolve(gong)
+
+
+def enlarged(field, factor):
+    """
+    A field with its signal enlarged and its noise kept.
+    """
+    noise = np.random.default_rng(2010).normal(scale=23, size=field.shape)
+    return (factor * (field - noise) + noise).astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", ["hot pixel", "two hot pixels", "strong spot", "strong region"])
+def test_fields_unlike_any_in_training_do_no_harm(bipole, caplog, kind):
+    y, x = np.mgrid[:48, :64]
+    field = bipole.copy()
+    if kind == "strong region":
+        field = enlarged(field, 3)
+    elif kind == "strong spot":
+        field += 4000 * np.exp(-((x - 12) ** 2 + (y - 40) ** 2) / 18)
+    else:
+        field[40, 12 : 13 + (kind == "two hot pixels")] = 3000
+    fine = superresolve(maps.from_array(field, scale=1.986), n_samples=2, seed=0)
+    assert "what is beyond that is interpolated" in caplog.text
+    largest = 0.701 * np.abs(field).max()
+    assert np.abs(fine.data).max() < 1.4 * largest + 300
+    assert fine.uncertainty.array.max() < 1000
+
+
+def test_a_result_is_not_taken_for_an_observation(mdi_map):
+    fine = superresolve(mdi_map, "bicubic", 1)
+    with pytest.raises(ValueError, match="is a result of this package already"):
+        superresolve(fine)
+
+
+def test_real_full_disks_stay_within_reason(shared_data):
+    for path in sorted((shared_data / "mdi" / "full_disk").glob("*.fits")):
+        smap = maps.read_map(path)
+        y, x = np.unravel_index(np.nanargmax(np.abs(smap.data)), smap.data.shape)
+        around = smap.submap([max(x - 32, 0), max(y - 32, 0)] * u.pix, top_right=[x + 32, y + 32] * u.pix)
+        fine = superresolve(around, n_samples=2, seed=0)
+        assert np.nanmax(np.abs(fine.data)) < 1.2 * 0.701 * np.nanmax(np.abs(around.data)) + 100
+
+
+def test_noise_that_no_training_had_is_refused(bipole):
+    noise = np.random.default_rng(1).normal(scale=70, size=bipole.shape)
+    noisy = maps.from_array((bipole + noise).astype(np.float32), scale=1.986)
+    with pytest.raises(ValueError, match=r"is about 7\d G, and the model bears up to 51 G of SOHO"):
+        superresolve([maps.from_array(bipole, scale=1.986), noisy], n_samples=1)
+    # Interpolation bears anything.
+    assert superresolve(noisy, "bicubic", 1).data.shape == (192, 256)

@@ -198,10 +198,11 @@ def comparison_table(rows):
     """
     names = _names(rows)[1:]
     width = max(map(len, names), default=0) + 2
-    lines = [" " * width + "".join(f"{row['method']:>11}" for row in rows)]
+    column = max(11, *(len(row["method"]) + 2 for row in rows))
+    lines = [" " * width + "".join(f"{row['method']:>{column}}" for row in rows)]
     for name in names:
         cells = (f"{row[name]:.4g}" if name in row else "-" for row in rows)
-        lines.append(f"{name:{width}}" + "".join(f"{cell:>11}" for cell in cells))
+        lines.append(f"{name:{width}}" + "".join(f"{cell:>{column}}" for cell in cells))
     return "\n".join(lines)
 
 

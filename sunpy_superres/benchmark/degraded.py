@@ -38,7 +38,8 @@ def score_ensemble(truth, members, baseline, *, scale=HMI_SCALE, edge=0, antithe
     truth : `numpy.ndarray`
         Shape (y, x), in gauss.
     members : `numpy.ndarray`
-        The samples, shape (n, y, x), two or more, in gauss. The first one stands for "one sample".
+        The samples, shape (n, y, x), in gauss. The first one stands for "one sample". One alone is the result of a
+        deterministic method: what needs an ensemble is then left out.
     baseline : `numpy.ndarray`
         The deterministic estimate to be compared with, shape (y, x), in gauss.
     scale : `float`, optional
@@ -66,7 +67,7 @@ def score_ensemble(truth, members, baseline, *, scale=HMI_SCALE, edge=0, antithe
     Raises
     ------
     ValueError
-        If the shapes do not fit, there are fewer than two independent members, or nothing is left to score.
+        If the shapes do not fit, several members are fewer than two independent ones, or nothing is left to score.
 
     Examples
     --------
@@ -93,7 +94,7 @@ def score_ensemble(truth, members, baseline, *, scale=HMI_SCALE, edge=0, antithe
 
     rmse, rmse_bicubic = metrics.rmse(mean, truth), metrics.rmse(baseline, truth)
     gradient, gradient_bicubic = metrics.gradient_error(mean, truth), metrics.gradient_error(baseline, truth)
-    mae, crps = metrics.mae(mean, truth), metrics.fair_crps(independent, truth)
+    mae = metrics.mae(mean, truth)
     power = metrics.power_ratio(sample, truth, scale, PERIODS)
     true_power = metrics.band_power(truth, scale, PERIODS)
     return {
@@ -104,14 +105,21 @@ def score_ensemble(truth, members, baseline, *, scale=HMI_SCALE, edge=0, antithe
         "gradient_bicubic": gradient_bicubic,
         "gradient_ratio": _ratio(gradient, gradient_bicubic),
         "mae": mae,
-        "fair_crps": crps,
-        "crps_ratio": _ratio(crps, mae),
-        "spread_skill": metrics.spread_skill_ratio(independent, truth),
-        "coverage": metrics.coverage(independent, truth),
-        "nominal_coverage": metrics.nominal_coverage(len(independent)),
+        **(_ensemble_figures(independent, truth, mae) if len(members) > 1 else {}),
         **{f"power_{period:g}": float(value) for period, value in zip(PERIODS, power, strict=True)},
         **{f"truth_power_{period:g}": float(value) for period, value in zip(PERIODS, true_power, strict=True)},
         "flux_ratio": _ratio(metrics.unsigned_flux(sample), metrics.unsigned_flux(truth)),
+    }
+
+
+def _ensemble_figures(members, truth, mae):
+    crps = metrics.fair_crps(members, truth)
+    return {
+        "fair_crps": crps,
+        "crps_ratio": _ratio(crps, mae),
+        "spread_skill": metrics.spread_skill_ratio(members, truth),
+        "coverage": metrics.coverage(members, truth),
+        "nominal_coverage": metrics.nominal_coverage(len(members)),
     }
 
 
@@ -176,7 +184,7 @@ def degraded_hmi(
         raise ValueError(msg)
     network = network_of(method, options.get("model"), "mdi")
     least = 3 if network.antithetic else 2  # two of them independent
-    if n_samples < least:
+    if network.stochastic and n_samples < least:
         msg = f"n_samples must be at least {least} to judge an ensemble of {method!r}, got {n_samples!r}."
         raise ValueError(msg)
     images, meta = [], None

@@ -69,8 +69,9 @@ def real_pairs(
     `dict`
         What was measured and how, ``images`` (for each pair ``correlation``, ``rmse`` and ``mae`` in gauss, ``slope``
         against HMI and ``shift`` (y, x) in pixels; the same for the baseline with ``_bicubic`` added;
-        ``correlation_gain`` and ``rmse_ratio``) and ``figures`` (``pair_correlation_gain`` and ``pair_rmse_ratio``,
-        each of the worst pair). Fit for `write_json`.
+        ``correlation_gain``, ``rmse_ratio`` and, of an ensemble, ``spread_skill``) and ``figures``
+        (``pair_correlation_gain``, ``pair_rmse_ratio`` and ``pair_spread_skill``, each of the worst pair). Fit for
+        `write_json`.
 
     Raises
     ------
@@ -107,6 +108,10 @@ def real_pairs(
         for suffix, output in outputs.items():
             check_complete(output, seen, "bicubic" if suffix else method)
         figures = _score(hmi, outputs, edge, precision=precision, max_shift=max_shift)
+        if result.uncertainty is not None:
+            moved = registration.shift(np.asarray(result.uncertainty.array), figures["shift"])
+            figures["spread_skill"] = metrics.rmse(crop_edge(moved, edge), np.zeros_like(crop_edge(moved, edge)))
+            figures["spread_skill"] /= figures["rmse"]
         images.append({"file": name, "shape": list(hmi.shape), **figures})
 
     settings = {"n_samples": n_samples, "seed": seed, "precision": precision, "max_shift": max_shift, "edge": edge}
@@ -116,8 +121,17 @@ def real_pairs(
         "figures": {
             "pair_correlation_gain": float(np.min([image["correlation_gain"] for image in images])),
             "pair_rmse_ratio": float(np.max([image["rmse_ratio"] for image in images])),
+            **_worst_spread(images),
         },
     }
+
+
+def _worst_spread(images):
+    """
+    The spread-skill ratio that is furthest from 1, of an ensemble.
+    """
+    found = [image["spread_skill"] for image in images if "spread_skill" in image]
+    return {"pair_spread_skill": float(max(found, key=lambda value: abs(np.log(value))))} if found else {}
 
 
 def run_pairs(data_dir, out=None, **options):

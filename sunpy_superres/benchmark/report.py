@@ -77,6 +77,7 @@ TARGETS = (
     Target("full_disk_gigabytes", "full disk 1024 x 1024, memory [GB]", _at_most(4), _at_most(2), 1),
     Target("pair_correlation_gain", "real pairs: gain in correlation, worst", _at_least(0.005), _at_least(0.02), 4),
     Target("pair_rmse_ratio", "real pairs: RMSE / calibrated bicubic, worst", _at_most(0.92), _at_most(0.80)),
+    Target("pair_spread_skill", "real pairs: spread / error, worst"),
     Target("tile_difference", "tiled against not tiled, float32 [G]", _at_most(1e-4), None, 6),
 )
 

@@ -113,7 +113,7 @@ def compare_command(file, methods, truth, out, n_samples, seed, models):
 
     \b
     Example:
-      sunpy-superres compare mdi.fits --methods ldm,highresnet,bicubic --truth hmi.fits -o comparison
+      sunpy-superres compare mdi.fits --methods ldm,bicubic --truth hmi.fits -o comparison
     """
     import matplotlib.pyplot as plt  # NOQA: PLC0415
 

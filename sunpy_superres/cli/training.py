@@ -32,7 +32,7 @@ def train_command(recipe, data, out, validation, max_steps, device):
         try:
             from sunpy_superres.training.fit import fit  # NOQA: PLC0415
         except ImportError as error:
-            msg = f"Training needs more packages ({error.name} is missing): pip install 'sunpy_superres[train]'."
+            msg = f"Training needs more packages, {error.name} is missing: with the source, pip install '.[train]'."
             raise RuntimeError(msg) from error
         from sunpy_superres.training.recipe import read_recipe  # NOQA: PLC0415
 

@@ -3,7 +3,7 @@ Running a model on an observation: device and precision, tiles, ensembles in con
 """
 
 from sunpy_superres.inference.engine import Engine, choose_device, choose_precision
-from sunpy_superres.inference.ensemble import Ensemble, draw, moments
+from sunpy_superres.inference.ensemble import Ensemble, check_noise, draw, moments
 from sunpy_superres.inference.tiles import Tiles
 
-__all__ = ["Engine", "Ensemble", "Tiles", "choose_device", "choose_precision", "draw", "moments"]
+__all__ = ["Engine", "Ensemble", "Tiles", "check_noise", "choose_device", "choose_precision", "draw", "moments"]

@@ -57,6 +57,8 @@ class SuperResolver(nn.Module, ABC):
     #: Largest field in HMI gauss that it has learned to deal with, or `None`: what is beyond it, or stands out of its
     #: neighbors as nothing on the Sun does, is interpolated instead.
     limit = None
+    #: Largest noise of the input in HMI gauss that it is known to bear, or `None`.
+    noise_limit = None
     #: Number of sampler steps unless told, or None where there is no sampler.
     steps = None
     #: The solver and the numbers that go with it, in words, or None where there is no sampler.

@@ -57,9 +57,12 @@ class LatentDiffusion(SuperResolver):
 
     antithetic = True
     limit = 1900.0
+    noise_limit = 36.0
     #: Largest correction of the interpolated field and largest scale of the residual, in units of the strongest field
     #: within two pixels and 100 G; and in gauss. Corrections reach 1.5 and 700 G on HMI degraded to MDI.
     bounds = (2.0, 1500.0)
+    #: The same for the residual itself: a kilogauss of flux may hide in a pixel of 200 G.
+    residual_bounds = (4.0, 2500.0)
 
     def __init__(
         self,
@@ -143,13 +146,17 @@ class LatentDiffusion(SuperResolver):
 
     def _describe_tile(self, field, radius):
         base, scale, known = self.describe(field, radius)
-        relative, absolute = self.bounds
-        bound = (relative * (local_maximum(field, 2) + 100.0)).clamp(max=absolute)
+        bound = self._bound(field, self.bounds)
         plain = bicubic(field, self.factor)
         fine = F.interpolate(bound, scale_factor=self.factor, mode="nearest")
         base = plain + torch.minimum(torch.maximum(base - plain, -fine), fine)
         coarse = F.max_pool2d(bound, self.latent_cells) / self.autoencoder.unit
         return base, torch.minimum(scale, coarse), self.condition(known)
+
+    @staticmethod
+    def _bound(field, bounds):
+        relative, absolute = bounds
+        return (relative * (local_maximum(field, 2) + 100.0)).clamp(max=absolute)
 
     def lower(self, dtype):
         """
@@ -183,6 +190,8 @@ class LatentDiffusion(SuperResolver):
             return tiles.apply(lambda a, b: (self.denoiser(a, times, b),), x, condition, halo=halo)[0]
 
         scale = scale.mul_(self.spread)
+        bound = self._bound(field, self.residual_bounds)
+        largest = F.interpolate(bound, scale_factor=self.factor, mode="nearest").to(scale.device)
         samples = iter(samples)
         while batch := list(islice(samples, engine.batch(scale))):
             noise = torch.cat([self.noise(scale.shape, seed, k) for k in batch]).to(scale.device) * window
@@ -190,4 +199,5 @@ class LatentDiffusion(SuperResolver):
             # The autoencoder is linear: the base plus the decoded residual is the decoded sum of their latents.
             residual = x.mul_(scale)
             (fine,) = tiles.apply(lambda a: (self.autoencoder.decode(a),), residual, halo=1)
+            fine = torch.minimum(torch.maximum(fine, -largest), largest)
             yield from fine.add_(base)[:, 0]

@@ -307,7 +307,7 @@ def _read_keras(path):
     try:
         import h5py  # NOQA: PLC0415
     except ImportError as error:
-        msg = "Keras weights are HDF5 files, which h5py reads: pip install 'sunpy_superres[convert]'"
+        msg = "Keras weights are HDF5 files, which h5py reads: pip install h5py"
         raise ImportError(msg) from error
     arrays = {}
     try:

@@ -59,8 +59,12 @@ def locate(model, method, instrument, *, progress=False):
     elif not isinstance(model, str | PathLike):
         msg = f"model must be a name or a folder, not {model!r}."
         raise TypeError(msg)
-    elif str(model) in list_models():
-        record = model_info(str(model))
+    elif (name := str(model).partition("@"))[0] in list_models():
+        # With the version, as the header of a result has it, or without.
+        record = model_info(name[0])
+        if name[2] not in ("", record.version):
+            msg = f"This version of the package has {name[0]} in version {record.version}, not {name[2]}."
+            raise ValueError(msg)
     elif str(model) and (folder := Path(model).expanduser().resolve()).is_dir():
         return _described(read_config(folder), folder, f"local:{folder.name}", method, instrument)
     elif address := hub.parse_address(model):

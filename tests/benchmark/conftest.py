@@ -29,7 +29,8 @@ def fake(monkeypatch):
     def superresolve(smap, method="ldm", n_samples=20, *, seed=None, **options):
         fake.calls.append((method, n_samples, seed, options))
         meta = {"srmethod": method, "srseed": seed, "telescop": "SOHO"}
-        return SimpleNamespace(data=output(smap, 1 if method == "bicubic" else 3), meta=meta)
+        data = output(smap, 1 if method == "bicubic" else 3)
+        return SimpleNamespace(data=data, meta=meta, uncertainty=None)
 
     def sample_posterior(smap, method="ldm", n_samples=20, *, seed=None, **options):
         fake.calls.append((method, n_samples, seed, options))

@@ -105,7 +105,14 @@ def test_score_ensemble_errors():
     with pytest.raises(ValueError, match="Nothing is left"):
         score_ensemble(np.zeros((16, 40)), np.zeros((2, 16, 40)), np.zeros((16, 40)), edge=8)
     with pytest.raises(ValueError, match="at least 2 members"):
-        score_ensemble(np.ones((40, 40)), np.zeros((1, 40, 40)), np.zeros((40, 40)))
+        score_ensemble(np.ones((40, 40)), np.zeros((2, 40, 40)), np.zeros((40, 40)), antithetic=True)
+
+
+def test_a_deterministic_result_has_no_ensemble_figures(rng):
+    truth, found = rng.normal(0, 100, (2, 40, 40))
+    figures = score_ensemble(truth, found[None], truth + 10)
+    assert figures["rmse"] == pytest.approx(metrics.rmse(found, truth), rel=1e-6)
+    assert not {"fair_crps", "spread_skill", "coverage"} & set(figures)
 
 
 def test_run_degraded(folder, fake):

@@ -195,6 +195,13 @@ def test_unknown_names():
         find_model("ldm", "gong")
 
 
+def test_a_model_by_name_and_version():
+    version = model_info("ldm-mdi-hmi").version
+    assert locate(f"ldm-mdi-hmi@{version}", "ldm", "mdi") == locate("ldm-mdi-hmi", "ldm", "mdi")
+    with pytest.raises(ValueError, match=f"has ldm-mdi-hmi in version {version}, not 0"):
+        locate("ldm-mdi-hmi@0", "ldm", "mdi")
+
+
 def test_model_for_something_else():
     with pytest.raises(ValueError, match="is for the method 'ldm', not 'other'"):
         locate("ldm-mdi-hmi", "other", "mdi")

@@ -439,4 +439,4 @@ def test_without_h5py(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
     path = tmp_path / "file"
     path.write_bytes(b"")
-    refused(path, tmp_path, r"sunpy_superres\[convert\]", error=ImportError, convert=to_enhance)
+    refused(path, tmp_path, r"pip install h5py", error=ImportError, convert=to_enhance)

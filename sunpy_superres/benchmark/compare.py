@@ -15,11 +15,9 @@ import astropy.units as u
 import sunpy_superres
 from sunpy_superres import metrics, registration
 from sunpy_superres._atomic import replacing
+from sunpy_superres.benchmark.degraded import PERIODS
 
 __all__ = ["Comparison", "compare", "comparison_table", "write_csv"]
-
-#: Periods, in arcsec, at which the power of a method is compared with that of the truth.
-PERIODS = (8, 4, 2)
 
 
 @dataclass

@@ -4,8 +4,6 @@ The contract of every method, and the registry that `sunpy_superres.superresolve
 A method is one file of this folder that registers its class; nothing else needs to know of it.
 """
 
-from abc import ABC, abstractmethod
-
 import numpy as np
 import torch
 from torch import nn
@@ -32,12 +30,12 @@ def register_method(name):
     return decorate
 
 
-class SuperResolver(nn.Module, ABC):
+class SuperResolver(nn.Module):
     """
     A network, or several, that turn a calibrated low-resolution field into samples of the fine one.
 
-    Subclasses set the attributes and define `draw`; their constructor takes plain numbers only, the ones
-    that ``config.json`` holds beside the weights.
+    Subclasses set the attributes and define `draw` or, where they are deterministic, ``forward`` and ``reach``;
+    their constructor takes plain numbers only, the ones that ``config.json`` holds beside the weights.
     """
 
     #: Name in the registry; set by `register_method`.
@@ -80,10 +78,12 @@ class SuperResolver(nn.Module, ABC):
         """
         return torch.float32
 
-    @abstractmethod
     def draw(self, field, radius, active, samples, *, seed, steps, engine):
         """
-        Draw samples, one after the other.
+        Draw samples, one after the other; unless overridden, the one result of a deterministic network.
+
+        That is ``self(field, radius)``, in tiles that overlap by `reach`: how far the network looks, in low-resolution
+        pixels on each side.
 
         Parameters
         ----------
@@ -106,6 +106,11 @@ class SuperResolver(nn.Module, ABC):
         `torch.Tensor`
             Shape (factor * y, factor * x), float32, HMI gauss.
         """
+        tiles = engine.tiles(active)
+        halo = -(-self.reach // self.cell)
+        (fine,) = tiles.apply(lambda *piece: (self(*piece),), field, radius, halo=halo)
+        for _ in samples:
+            yield fine[0, 0]
 
     @classmethod
     def noise(cls, shape, seed, sample):

@@ -88,7 +88,7 @@ def tame(field, limit):
         for dy, dx in ring:
             strongest = torch.maximum(strongest, around[..., 2 + dy : 2 + dy + rows, 2 + dx : 2 + dx + columns])
         bound = torch.minimum(bound, contrast * strongest + floor)
-    return torch.minimum(torch.maximum(field, -bound), bound)
+    return field.clamp(-bound, bound)
 
 
 class MirrorConv(nn.Conv2d):

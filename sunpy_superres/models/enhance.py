@@ -107,9 +107,3 @@ class Enhance(SuperResolver):
         x = first + self.last_norm(self.last(self.blocks(first)))
         x = F.interpolate(x, scale_factor=self.factor, mode="nearest")
         return self.out(F.relu(self.fine(x), inplace=True).to(self.out.weight.dtype)) * self.unit
-
-    def draw(self, field, radius, active, samples, *, seed, steps, engine):
-        tiles = engine.tiles(active)
-        (fine,) = tiles.apply(lambda piece: (self(piece),), field, halo=self.reach)
-        for _ in samples:
-            yield fine[0, 0]

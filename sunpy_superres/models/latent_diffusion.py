@@ -149,7 +149,7 @@ class LatentDiffusion(SuperResolver):
         bound = self._bound(field, self.bounds)
         plain = bicubic(field, self.factor)
         fine = F.interpolate(bound, scale_factor=self.factor, mode="nearest")
-        base = plain + torch.minimum(torch.maximum(base - plain, -fine), fine)
+        base = plain + (base - plain).clamp(-fine, fine)
         coarse = F.max_pool2d(bound, self.latent_cells) / self.autoencoder.unit
         return base, torch.minimum(scale, coarse), self.condition(known)
 
@@ -199,5 +199,4 @@ class LatentDiffusion(SuperResolver):
             # The autoencoder is linear: the base plus the decoded residual is the decoded sum of their latents.
             residual = x.mul_(scale)
             (fine,) = tiles.apply(lambda a: (self.autoencoder.decode(a),), residual, halo=1)
-            fine = torch.minimum(torch.maximum(fine, -largest), largest)
-            yield from fine.add_(base)[:, 0]
+            yield from fine.clamp(-largest, largest).add_(base)[:, 0]

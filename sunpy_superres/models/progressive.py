@@ -120,9 +120,3 @@ class Progressive(SuperResolver):
         The fine field in HMI gauss; see `steps_of`.
         """
         return self.steps_of(field, radius)[1]
-
-    def draw(self, field, radius, active, samples, *, seed, steps, engine):
-        tiles = engine.tiles(active)
-        (fine,) = tiles.apply(lambda *piece: (self(*piece),), field, radius, halo=self.reach)
-        for _ in samples:
-            yield fine[0, 0]

@@ -240,14 +240,20 @@ def nominal_header(shape, instrument, scale, center, date, rsun_obs):
     earth = get_earth(time)
     radius = 6.96e8  # m, as in the headers of both instruments
     distance = earth.radius.to_value(u.m) if rsun_obs is None else radius / np.sin(np.radians(rsun_obs / 3600))
+    semidiameter = np.arcsin(radius / distance)
+    # sunpy takes the scale of GONG from the radius of the limb that was found in the image, the observer from the place
+    # of the telescope (Big Bear), and angles as degrees whatever their unit.
+    unit, arcsec = ("deg", 1 / 3600) if instrument == "gong" else ("arcsec", 1.0)
+    pixels = float(np.degrees(semidiameter) * 3600 / scale)
+    limb = {"semidiam": float(semidiameter), "fndlmbmi": pixels, "fndlmbma": pixels}
+    place = {"site": "BB", "lat": 0.59793, "lon": -2.04067, "elev": 2060.0}
+    continuum = {"content": "CONTINUUM INTENSITY", "bunit": ""}
     identities = {
         "mdi": {"telescop": "SOHO", "instrume": "MDI", "camera": "MDI", "wavelnth": 6768},
+        "gong": {"telescop": "NSO-GONG", "imtype": "MAGNETIC", "dtype": "OBSERVE", "wavelnth": 6768, **limb, **place},
         "hmi": {"telescop": "SDO/HMI", "instrume": "HMI", "wavelnth": 6173},
+        "hmi-continuum": {"telescop": "SDO/HMI", "instrume": "HMI", "wavelnth": 6173, **continuum},
     }
-    if instrument not in identities:
-        msg = f"No header can be made for {instrument!r}; there is one for {', '.join(sorted(identities))}."
-        raise ValueError(msg)
-    identity = identities[instrument]
     ny, nx = shape
     return MetaDict(
         {
@@ -256,27 +262,27 @@ def nominal_header(shape, instrument, scale, center, date, rsun_obs):
             "naxis": 2,
             "naxis1": nx,
             "naxis2": ny,
-            **identity,
             "waveunit": "angstrom",
             "content": "MAGNETOGRAM",
             "bunit": "Gauss",
+            **identities[instrument],
             "date-obs": time.utc.isot,
             "ctype1": "HPLN-TAN",
             "ctype2": "HPLT-TAN",
-            "cunit1": "arcsec",
-            "cunit2": "arcsec",
-            "cdelt1": float(scale),
-            "cdelt2": float(scale),
+            "cunit1": unit,
+            "cunit2": unit,
+            "cdelt1": scale * arcsec,
+            "cdelt2": scale * arcsec,
             "crpix1": (nx + 1) / 2,
             "crpix2": (ny + 1) / 2,
-            "crval1": float(center[0]),
-            "crval2": float(center[1]),
+            "crval1": center[0] * arcsec,
+            "crval2": center[1] * arcsec,
             "crota2": 0.0,
             "hgln_obs": 0.0,
             "hglt_obs": earth.lat.to_value(u.deg),
             "dsun_obs": distance,
             "rsun_ref": radius,
-            "rsun_obs": float(np.degrees(np.arcsin(radius / distance)) * 3600),
+            "rsun_obs": float(np.degrees(semidiameter) * 3600),
             "comment": "Built by sunpy_superres from an array; pointing, observer are nominal.",
         }
     )

@@ -20,6 +20,7 @@ KEYS = {
     "instrument": ("SRINSTR", "instrument the input was taken for"),
     "solver": ("SRSOLVER", "solver, time shift and spread of the sampler"),
     "precision": ("SRPREC", "number type of the network"),
+    "quiet_sun": ("SRQUIET", "intensity of the quiet Sun at disk center"),
 }
 
 
@@ -50,6 +51,8 @@ class Provenance:
         Solver of the sampler and the numbers that go with it (``SRSOLVER``).
     precision : `str`, optional
         Number type of the network, ``"float32"`` or ``"bfloat16"`` (``SRPREC``).
+    quiet_sun : `float`, optional
+        Of a continuum image, the intensity that counted as one for the network (``SRQUIET``).
     """
 
     method: str
@@ -62,6 +65,7 @@ class Provenance:
     instrument: str | None = None
     solver: str | None = None
     precision: str | None = None
+    quiet_sun: float | None = None
 
     def stated(self):
         """

@@ -6,14 +6,97 @@ and given its noise. The same operator makes the training pairs, the benchmark a
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
 from sunpy_superres.instruments import HMI_SCALE, get_instrument
 
-__all__ = ["blur_and_bin", "degrade", "synthetic_magnetogram"]
+__all__ = [
+    "SHARPER_APERTURE",
+    "WAVELENGTH",
+    "blur_and_bin",
+    "degrade",
+    "diffraction",
+    "sharpening_kernel",
+    "synthetic_magnetogram",
+]
 
 _FWHM_PER_SIGMA = math.sqrt(8 * math.log(2))
+
+
+_ARCSEC = math.radians(1 / 3600)
+#: Wavelength of HMI and aperture in meters, and the aperture that Enhance aims at.
+WAVELENGTH, _APERTURE, SHARPER_APERTURE = 6173e-10, 0.14, 0.28
+#: The point-spread function of HMI in Enhance: share of the tails at the center, their exponent, width of the core and
+#: of the tails in units of wavelength / (pi aperture); both widths are above those that Wachter et al. 2012 give.
+_TAILS, _EXPONENT, _CORE, _WING = 0.1, 3.0, 2.0, 3.4
+
+
+def diffraction(frequency, cutoff):
+    """
+    Modulation transfer function of a circular aperture.
+
+    Parameters
+    ----------
+    frequency : `numpy.ndarray`
+        Spatial frequency.
+    cutoff : `float`
+        Aperture over wavelength: the largest frequency that passes, in the same unit.
+
+    Returns
+    -------
+    `numpy.ndarray`
+        1 at frequency 0, 0 from the cutoff on.
+    """
+    part = np.clip(frequency / cutoff, 0, 1)
+    return 2 / math.pi * (np.arccos(part) - part * np.sqrt(1 - part**2))
+
+
+@lru_cache(maxsize=2)
+def sharpening_kernel(radius=24):
+    """
+    The blur that leads from a telescope of twice the aperture of HMI to HMI: what ``method="enhance"`` undoes.
+
+    The point-spread function of HMI, a Gaussian core with wide tails, divided in Fourier space by the diffraction of a
+    circular aperture of 28 cm.
+
+    Parameters
+    ----------
+    radius : `int`, optional
+        Fine pixels on each side; the tails are cut there. Defaults to 24, which is 6 arcsec.
+
+    Returns
+    -------
+    `numpy.ndarray`
+        Shape (2 radius + 1, 2 radius + 1), float32, of sum 1, in pixels of half the size of those of HMI.
+
+    References
+    ----------
+    Díaz Baso & Asensio Ramos 2018, A&A 614, A5, `arXiv:1706.02933 <https://arxiv.org/abs/1706.02933>`__, Section 3.
+
+    Examples
+    --------
+    >>> from sunpy_superres.degradation import sharpening_kernel
+    >>> sharpening_kernel().shape
+    (49, 49)
+    """
+    pixel, finer, n = HMI_SCALE / 2, 4, 512
+    place = (np.arange(n * finer) - n * finer // 2) * (pixel / finer)
+    distance = np.hypot(*np.meshgrid(place, place)) * (math.pi * _APERTURE / WAVELENGTH * _ARCSEC)
+    spread = (1 - _TAILS) * np.exp(-((distance / _CORE) ** 2)) + _TAILS / (1 + (distance / _WING) ** _EXPONENT)
+    transfer = np.fft.fft2(np.fft.ifftshift(spread / spread.sum())).real
+    kept = np.r_[0 : n // 2, n * finer - n // 2 : n * finer]
+    frequency = np.fft.fftfreq(n, pixel)
+    sharper = diffraction(np.hypot(*np.meshgrid(frequency, frequency)), SHARPER_APERTURE / WAVELENGTH * _ARCSEC)
+    # Where the larger telescope passes next to nothing, HMI passes nothing.
+    ratio = np.where(sharper > 1e-3, transfer[np.ix_(kept, kept)] / np.maximum(sharper, 1e-3), 0)
+    kernel = np.fft.fftshift(np.fft.ifft2(ratio).real)
+    middle = slice(n // 2 - radius, n // 2 + radius + 1)
+    kernel = kernel[middle, middle]
+    kernel = (kernel / kernel.sum()).astype(np.float32)
+    kernel.setflags(write=False)
+    return kernel
 
 
 def blur_and_bin(field, fwhm, offset, factor=4):

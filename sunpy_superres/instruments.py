@@ -37,6 +37,8 @@ class Instrument:
         this instrument, before binning.
     reference : `str`
         Where the numbers come from.
+    quantity : {"magnetogram", "continuum"}, optional
+        What it measures. Continuum images are in units of the quiet Sun at disk center wherever gauss are spoken of.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Instrument:
     noise: float
     psf_fwhm: float
     reference: str
+    quantity: str = "magnetogram"
 
 
 #: The magnetographs that are recognized, by name.
@@ -82,6 +85,16 @@ INSTRUMENTS = {
             noise=6.4,
             psf_fwhm=0.0,
             reference="noise: Bobra et al. 2014, doi:10.1007/s11207-014-0529-3",
+        ),
+        Instrument(
+            name="hmi-continuum",
+            title="SDO/HMI continuum",
+            scale=HMI_SCALE,
+            to_hmi=1.0,
+            noise=1e-3,
+            psf_fwhm=0.0,
+            reference="noise: that of the training of Díaz Baso & Asensio Ramos 2018, arXiv:1706.02933",
+            quantity="continuum",
         ),
     )
 }

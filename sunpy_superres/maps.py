@@ -34,9 +34,9 @@ from sunpy_superres.instruments import get_instrument
 __all__ = ["Provenance", "build", "from_array", "read_map", "regrid", "to_ndcube", "write_map"]
 
 
-def build(smap, data, factor, *, valid=None, std=None, provenance=None):
+def build(smap, data, factor, *, valid=None, std=None, provenance=None, unit="G"):
     """
-    Make the Map of a super-resolved magnetogram.
+    Make the Map of a super-resolved magnetogram or, with ``unit=None``, of any other image.
 
     Class, observer, dates, mask and plot settings are those of the input, CRVAL too; the keys that count pixels
     follow their new size. Statistics of the data in the header are recomputed or dropped.
@@ -46,20 +46,22 @@ def build(smap, data, factor, *, valid=None, std=None, provenance=None):
     smap : `~sunpy.map.GenericMap`
         The Map that was enlarged; it is not modified.
     data : array-like
-        The enlarged field in gauss, of shape (ny * factor, nx * factor).
+        The enlarged field, of shape (ny * factor, nx * factor).
     factor : `int`
         Enlargement.
     valid : array-like, optional
         Of bool and the shape of the input: the output is NaN on the pixels it marks `False`.
     std : array-like, optional
-        Standard deviation of the ensemble in gauss, of the shape of ``data``.
+        Standard deviation of the ensemble, of the shape of ``data``.
     provenance : `Provenance`, optional
         Written to the header, as keys and as a line of HISTORY.
+    unit : ``"G"`` or `None`, optional
+        Unit of data and std: gauss unless told, or that of the input, whichever it is.
 
     Returns
     -------
     `~sunpy.map.GenericMap`
-        Of the class of the input, float32, in gauss. Its ``uncertainty`` is ``std``: the spread of the model's
+        Of the class of the input, float32. Its ``uncertainty`` is ``std``: the spread of the model's
         samples, which is not the noise of the observation. An uncertainty of the input is not carried over, with
         a warning.
 
@@ -101,7 +103,7 @@ def build(smap, data, factor, *, valid=None, std=None, provenance=None):
     meta = copy.deepcopy(smap.meta)
     rescale(meta, smap, data, (factor, factor))
     settings = copy.deepcopy(smap.plot_settings)
-    if not states_gauss(meta):
+    if unit is not None and not states_gauss(meta):
         _state_gauss(meta, settings)
     if provenance is not None:
         write_provenance(meta, provenance)
@@ -112,7 +114,7 @@ def build(smap, data, factor, *, valid=None, std=None, provenance=None):
         meta,
         plot_settings=settings,
         mask=None if smap.mask is None else _repeat(np.broadcast_to(smap.mask, shape), factor),
-        uncertainty=None if std is None else StdDevUncertainty(std, unit=u.G, copy=False),
+        uncertainty=None if std is None else StdDevUncertainty(std, unit=u.G if unit else smap.unit, copy=False),
     )
     check_coordinates(smap, result, (factor, factor), origin=(-0.5, -0.5))
     return result
@@ -233,11 +235,11 @@ def from_array(data, *, scale, instrument="mdi", center=(0, 0), date="2010-06-01
     Parameters
     ----------
     data : array-like
-        Of shape (ny, nx), in gauss of the instrument.
+        Of shape (ny, nx), in gauss of the instrument, or in units of the quiet Sun.
     scale : `float`
         Arcsec per pixel.
     instrument : `str`, optional
-        ``"mdi"`` (default) or ``"hmi"``.
+        ``"mdi"`` (default), ``"gong"``, ``"hmi"`` or ``"hmi-continuum"``.
     center : `tuple` of `float`, optional
         Helioprojective coordinates of the center of the image in arcsec. Defaults to disk center.
     date : `str` or any time that sunpy parses, optional
@@ -248,13 +250,13 @@ def from_array(data, *, scale, instrument="mdi", center=(0, 0), date="2010-06-01
     Returns
     -------
     `~sunpy.map.GenericMap`
-        `~sunpy.map.sources.MDIMap` or `~sunpy.map.sources.HMIMap`, float32, north up, seen from Earth. A COMMENT
-        says that the header is nominal.
+        `~sunpy.map.sources.MDIMap`, `~sunpy.map.sources.GONGMagnetogramMap` or `~sunpy.map.sources.HMIMap`, float32,
+        north up, seen from Earth. A COMMENT says that the header is nominal.
 
     Raises
     ------
     ValueError
-        If the data are not two-dimensional, or there is no header for the instrument.
+        If the data are not two-dimensional, or the instrument is not known.
 
     Examples
     --------
@@ -283,12 +285,12 @@ def to_ndcube(smap, members):
     smap : `~sunpy.map.GenericMap`
         The Map of the ensemble, as `build` returns it.
     members : `numpy.ndarray`
-        Of shape (n, ny, nx), in gauss.
+        Of shape (n, ny, nx), in the unit of the Map.
 
     Returns
     -------
     `~ndcube.NDCube`
-        With axes (sample, y, x), float32, unit gauss, the header of the Map as ``meta`` and its mask for every
+        With axes (sample, y, x), float32, the unit of the Map, the header of the Map as ``meta`` and its mask for every
         sample. NaN where the Map is NaN. World coordinates: those of the Map, and the number of the sample.
 
     Raises
@@ -318,7 +320,7 @@ def to_ndcube(smap, members):
     wcs.wcs.set()
     wcs.array_shape = members.shape
     mask = None if smap.mask is None else np.broadcast_to(smap.mask, members.shape)
-    return NDCube(members, wcs=wcs, unit=u.G, mask=mask, meta=copy.deepcopy(smap.meta))
+    return NDCube(members, wcs=wcs, unit=smap.unit, mask=mask, meta=copy.deepcopy(smap.meta))
 
 
 def write_map(smap, path, *, overwrite=False):

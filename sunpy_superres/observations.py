@@ -12,6 +12,7 @@ import astropy.units as u
 from sunpy.map import GenericMap
 from sunpy.map.sources import GONGMagnetogramMap, HMIMap, MDIMap
 
+from sunpy_superres._quiet_sun import quiet_sun
 from sunpy_superres._wcs import disk_radius, pixel_scale, usable_wcs
 from sunpy_superres.instruments import INSTRUMENTS, Instrument, get_instrument
 
@@ -21,8 +22,9 @@ __all__ = ["Observation", "read", "recognize"]
 _FILL_LIMIT = 1e5
 #: A median above this is no magnetogram in gauss; the strongest fields ever seen are 6 to 8 kG.
 _MEDIAN_LIMIT = 5e3
-#: Words in CONTENT that say the image is something else than a magnetogram.
-_OTHER_CONTENT = ("continuum", "intensit", "doppler", "velocity", "linewidth", "line width", "linedepth", "line depth")
+#: Words in CONTENT, and in the segment of a JSOC record, that say what the image shows instead of a magnetogram.
+_CONTINUUM = ("continuum", "intensit")
+_OTHER_CONTENT = ("doppler", "velocity", "linewidth", "line width", "linedepth", "line depth")
 #: Segments of JSOC records (the last part of DRMS_ID) that are not a signed component of the field to be enhanced.
 _OTHER_SEGMENTS = (
     "br",
@@ -39,19 +41,20 @@ _OTHER_SEGMENTS = (
 )
 
 
+_EMPTY = "The map has no finite pixel."
 _MAGNETOGRAPHS = (GONGMagnetogramMap, HMIMap, MDIMap)
 
 
 @dataclass(frozen=True, eq=False)
 class Observation:
     """
-    A magnetogram as the models take it.
+    A magnetogram, or a continuum image, as the models take it.
 
     Parameters
     ----------
     field : `numpy.ndarray`
-        Line-of-sight magnetic field of shape (ny, nx), float32 in native byte order, in gauss of the instrument.
-        0 where it is not valid.
+        Line-of-sight magnetic field of shape (ny, nx), float32 in native byte order, in gauss of the instrument; of a
+        continuum image the intensity in units of the quiet Sun at disk center. 0 where it is not valid.
     valid : `numpy.ndarray`
         Of bool and the same shape, `False` where the input is not finite.
     radius : `numpy.ndarray`
@@ -60,6 +63,8 @@ class Observation:
         Arcsec per pixel, the mean of the two axes.
     instrument : `~sunpy_superres.instruments.Instrument`
         The magnetograph.
+    quiet_sun : `float`, optional
+        Of a continuum image, the intensity of the quiet Sun at disk center in the unit of the map.
     """
 
     field: np.ndarray
@@ -67,6 +72,7 @@ class Observation:
     radius: np.ndarray
     scale: float
     instrument: Instrument
+    quiet_sun: float | None = None
 
     @property
     def calibrated(self):
@@ -83,7 +89,7 @@ def recognize(smap):
     Parameters
     ----------
     smap : `~sunpy.map.GenericMap`
-        A magnetogram.
+        A magnetogram, or a continuum image of HMI.
 
     Returns
     -------
@@ -105,9 +111,11 @@ def recognize(smap):
     'SOHO/MDI'
     """
     _require_map(smap)
-    _refuse_other_quantities(smap)
     if isinstance(smap, HMIMap) or str(smap.meta.get("instrume", "")).startswith("HMI"):
-        return INSTRUMENTS["hmi"]
+        known = INSTRUMENTS["hmi-continuum" if _shows_continuum(smap) else "hmi"]
+        _refuse_other_quantities(smap, known)
+        return known
+    _refuse_other_quantities(smap)
     if isinstance(smap, GONGMagnetogramMap):
         return INSTRUMENTS["gong"]
     if isinstance(smap, MDIMap) or "MDI" in (smap.meta.get("instrume"), smap.meta.get("camera")):
@@ -130,7 +138,7 @@ def read(smap, *, instrument=None):
     Parameters
     ----------
     smap : `~sunpy.map.GenericMap`
-        A magnetogram; it is not modified.
+        A magnetogram, or a continuum image of HMI; it is not modified.
     instrument : `str`, optional
         Name of the instrument, for a Map whose header does not tell. Defaults to what `recognize` finds.
 
@@ -147,6 +155,8 @@ def read(smap, *, instrument=None):
 
     Notes
     -----
+    Continuum images of HMI may have any unit. The quiet Sun is the median of the disk after division by the limb
+    darkening, which is expected in the image unless its JSOC series is one without it (``noLimbDark``).
     Where the header has no BUNIT, JSOC's ``_BUNIT`` counts; without either the data are taken to be gauss only
     if the header calls them a magnetogram (CONTENT, DRMS_ID) or ``instrument`` is given.
     Absolute values above 100 kG are undeclared fill values: they are treated like NaN. So is the sky of GONG
@@ -169,7 +179,9 @@ def read(smap, *, instrument=None):
         known = recognize(smap)
     else:
         known = get_instrument(instrument)
-        _refuse_other_quantities(smap)
+        _refuse_other_quantities(smap, known)
+    if known.quantity == "continuum":
+        return _read_continuum(smap, known)
     factor = _factor_to_gauss(smap, assume_gauss=instrument is not None)
     data = _two_dimensional(smap)
     usable_wcs(smap)
@@ -182,16 +194,35 @@ def read(smap, *, instrument=None):
     if isinstance(smap, GONGMagnetogramMap):
         valid &= ~_filled_sky(field, valid & (radius > 1))
     if not valid.any():
-        msg = "The map has no finite pixel."
-        raise ValueError(msg)
+        raise ValueError(_EMPTY)
     field[~valid] = 0
     _refuse_large_values(field[valid])
     scale = float(np.mean(pixel_scale(smap)))
     return Observation(field=field, valid=valid, radius=radius, scale=scale, instrument=known)
 
 
+def _read_continuum(smap, instrument):
+    if _states_gauss(smap) or "magnetogram" in _content(smap) or _segment(smap) == "magnetogram":
+        msg = "The map is a magnetogram, not a continuum image: leave instrument= away, or give 'hmi'."
+        raise ValueError(msg)
+    data = _two_dimensional(smap)
+    usable_wcs(smap)
+    with np.errstate(over="ignore", invalid="ignore"):
+        image = np.array(data, dtype=np.float32)
+    valid = np.isfinite(image)
+    if not valid.any():
+        raise ValueError(_EMPTY)
+    image[~valid] = 0
+    radius = disk_radius(smap)
+    level = quiet_sun(image, valid, radius, flat="nolimbdark" in str(smap.meta.get("drms_id", "")).lower())
+    image /= np.float32(level)
+    scale = float(np.mean(pixel_scale(smap)))
+    return Observation(image, valid, radius, scale, instrument, quiet_sun=level)
+
+
 def _accepted():
-    return ", ".join(instrument.title for instrument in sorted(INSTRUMENTS.values(), key=lambda item: item.title))
+    magnetographs = (instrument for instrument in INSTRUMENTS.values() if instrument.quantity == "magnetogram")
+    return ", ".join(sorted(instrument.title for instrument in magnetographs))
 
 
 def _require_map(smap):
@@ -209,18 +240,34 @@ def _segment(smap):
     return str(smap.meta.get("drms_id", "")).rpartition(":")[2].lower()
 
 
-def _refuse_other_quantities(smap):
+def _shows_continuum(smap):
+    return any(word in text for text in (_content(smap), _segment(smap)) for word in _CONTINUUM)
+
+
+def _refuse_other_quantities(smap, known=None):
     content, segment = _content(smap), _segment(smap)
+    wrong = _OTHER_CONTENT
+    if known is None or known.quantity != "continuum":
+        wrong += _CONTINUUM
     what = None
     if "synoptic" in type(smap).__name__.lower() or "synoptic" in content:
         what = "a synoptic map"
-    elif any(word in content for word in _OTHER_CONTENT):
+    elif any(word in content for word in wrong):
         what = f"not a magnetogram (CONTENT is {smap.meta.get('content')!r})"
-    elif segment in _OTHER_SEGMENTS or segment.endswith("_err") or any(word in segment for word in _OTHER_CONTENT):
+    elif segment in _OTHER_SEGMENTS or segment.endswith("_err") or any(word in segment for word in wrong):
         what = f"not the line-of-sight field (DRMS_ID ends in {segment!r})"
     if what is not None:
-        msg = f"The map is {what}; accepted: line-of-sight magnetograms of {_accepted()}."
+        msg = (
+            f"The map is {what}; accepted: line-of-sight magnetograms of {_accepted()}, and continuum images of "
+            "SDO/HMI."
+        )
         raise ValueError(msg)
+
+
+def _states_gauss(smap):
+    text = str(smap.meta.get("bunit") or smap.meta.get("_bunit") or "").strip()
+    unit = u.G if text.lower() == "gauss" else u.Unit(text, parse_strict="silent")
+    return unit.is_equivalent(u.G)
 
 
 def _factor_to_gauss(smap, *, assume_gauss):

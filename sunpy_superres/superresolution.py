@@ -224,8 +224,23 @@ def _summary(run):
     from sunpy_superres.inference import moments  # NOQA: PLC0415
 
     ensemble = moments(run.members, antithetic=run.network.antithetic)
-    factor, valid = run.network.factor, run.observation.valid
-    return maps.build(run.smap, ensemble.mean, factor, valid=valid, std=ensemble.std, provenance=run.provenance)
+    return _build(run, ensemble.mean, ensemble.std)
+
+
+def _build(run, data, std=None):
+    observation, unit = run.observation, "G"
+    if observation.quiet_sun is not None:
+        unit, level = None, np.float32(observation.quiet_sun)
+        data, std = data * level, None if std is None else std * level
+    return maps.build(
+        run.smap,
+        data,
+        run.network.factor,
+        valid=observation.valid,
+        std=std,
+        provenance=run.provenance,
+        unit=unit,
+    )
 
 
 def _members(run):
@@ -234,8 +249,11 @@ def _members(run):
     members = np.empty((run.provenance.n_samples, *shape), dtype=np.float32)
     for member, drawn in zip(members, run.members, strict=True):
         member[:] = drawn
-    fine = maps.build(run.smap, members[0], factor, valid=run.observation.valid, provenance=run.provenance)
-    members[:, np.isnan(fine.data)] = np.nan  # in place: a full disk fills a gigabyte
+    fine = _build(run, members[0])
+    # In place: a full disk fills a gigabyte.
+    if run.observation.quiet_sun is not None:
+        members *= np.float32(run.observation.quiet_sun)
+    members[:, np.isnan(fine.data)] = np.nan
     return maps.to_ndcube(fine, members)
 
 
@@ -282,7 +300,7 @@ def _prepare(smap, *, method, n_samples, model, instrument, steps, seed, device,
         # A header that cannot be carried over is told now, and not after the samples; what it warns of, then.
         warnings.simplefilter("ignore")
         shape = [n * network.factor for n in smap.data.shape]
-        maps.build(smap, np.broadcast_to(np.float32(0), shape), network.factor)
+        maps.build(smap, np.broadcast_to(np.float32(0), shape), network.factor, unit=None)
     provenance = maps.Provenance(
         method=method,
         factor=network.factor,
@@ -294,6 +312,7 @@ def _prepare(smap, *, method, n_samples, model, instrument, steps, seed, device,
         instrument=observation.instrument.name,
         solver=network.solver_description,
         precision=precision,
+        quiet_sun=observation.quiet_sun,
     )
     members = draw(
         network,

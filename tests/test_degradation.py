@@ -8,7 +8,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from scipy.ndimage import shift as spline_shift
 
-from sunpy_superres.degradation import blur_and_bin, degrade, synthetic_magnetogram
+from sunpy_superres.degradation import blur_and_bin, degrade, diffraction, sharpening_kernel, synthetic_magnetogram
 from sunpy_superres.instruments import HMI_SCALE, get_instrument
 
 
@@ -75,7 +75,7 @@ def test_wrong_shape(shape):
 
 
 def test_unknown_instrument():
-    with pytest.raises(ValueError, match="known are gong, hmi, mdi"):
+    with pytest.raises(ValueError, match="known are gong, hmi, hmi-continuum, mdi"):
         degrade(np.zeros((4, 4)), instrument="kpvt")
 
 
@@ -87,3 +87,35 @@ def test_synthetic_magnetogram_looks_like_one():
     assert np.median(np.abs(field)) < 30
     assert field.max() > 900
     assert field.min() < -900
+
+
+def test_sharpening_kernel_leads_from_one_telescope_to_the_other():
+    """
+    The diffraction of 28 cm, blurred by the kernel, is the point-spread function of HMI in the paper.
+    """
+    pixel, n = HMI_SCALE / 2, 129
+    place = (np.arange(n) - n // 2) * pixel
+    r = np.hypot(*np.meshgrid(place, place)) / 0.2895  # one unit of the paper in arcsec
+    hmi = 0.9 * np.exp(-((r / 2.0) ** 2)) + 0.1 / (1 + (r / 3.4) ** 3)
+    cutoff = 0.28 / 6173e-10 * np.pi / 180 / 3600
+    frequency = np.fft.fftfreq(n, pixel)
+    airy = np.fft.ifft2(diffraction(np.hypot(*np.meshgrid(frequency, frequency)), cutoff)).real
+    kernel = np.zeros((n, n))
+    wide = sharpening_kernel(60)
+    kernel[4:-4, 4:-4] = wide
+    found = np.fft.fftshift(np.fft.ifft2(np.fft.fft2(np.fft.ifftshift(kernel)) * np.fft.fft2(airy)).real)
+    middle = (slice(n // 2 - 20, n // 2 + 21),) * 2
+    np.testing.assert_allclose(found[middle] / found.max(), hmi[middle], atol=3e-3)
+
+
+def test_sharpening_kernel_is_a_blur():
+    kernel = sharpening_kernel()
+    assert kernel.sum() == pytest.approx(1, abs=1e-5)
+    assert kernel.min() >= 0
+    np.testing.assert_allclose(kernel, kernel[::-1, ::-1], atol=1e-7)
+    with pytest.raises(ValueError, match="read-only"):
+        kernel[0, 0] = 1
+
+
+def test_diffraction():
+    np.testing.assert_allclose(diffraction(np.array([0.0, 0.5, 1.0, 2.0]), 1.0), [1, 0.391, 0, 0], atol=1e-3)

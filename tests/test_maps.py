@@ -21,6 +21,7 @@ from sunpy.util.exceptions import SunpyUserWarning
 
 from sunpy_superres._header import rescale
 from sunpy_superres.maps import Provenance, build, from_array, regrid, to_ndcube
+from sunpy_superres.observations import read
 
 PROVENANCE = Provenance("ldm", 4, 20, seed=3, steps=12, model="a/model@" + 40 * "0", sha256=64 * "ab", instrument="mdi")
 # Neither has the coordinates of an image of the Sun in its header.
@@ -546,8 +547,26 @@ class TestFromArray:
     def test_refused(self):
         with pytest.raises(ValueError, match="two-dimensional"):
             from_array(np.ones(4), scale=1)
-        with pytest.raises(ValueError, match="hmi, mdi"):
-            from_array(np.ones((4, 4)), scale=1, instrument="gong")
+        with pytest.raises(ValueError, match="hmi, hmi-continuum, mdi"):
+            from_array(np.ones((4, 4)), scale=1, instrument="kpvt")
+
+    def test_gong(self, rng):
+        data = rng.normal(0, 10, (16, 24))
+        smap = from_array(data, scale=2.5, instrument="gong", center=(100, -200))
+        assert isinstance(smap, GONGMagnetogramMap)
+        middle = smap.wcs.pixel_to_world(11.5, 7.5)
+        assert middle.Tx.to_value("arcsec") == pytest.approx(100)
+        assert middle.Ty.to_value("arcsec") == pytest.approx(-200)
+        step = smap.wcs.pixel_to_world(12.5, 7.5).Tx - middle.Tx
+        assert step.to_value("arcsec") == pytest.approx(2.5, rel=1e-4)
+        observation = read(smap)
+        assert observation.instrument.name == "gong"
+        np.testing.assert_allclose(observation.field, data, rtol=1e-6)
+
+    def test_continuum(self):
+        smap = from_array(np.full((16, 16), 0.9), scale=0.5, instrument="hmi-continuum")
+        assert isinstance(smap, HMIMap)
+        assert read(smap).quiet_sun == pytest.approx(0.9, rel=1e-3)
 
 
 class TestCube:

@@ -3,30 +3,39 @@ Measuring a method on magnetograms whose truth is known: the commands behind eve
 
 * `degraded_hmi`: HMI magnetograms brought to MDI by the forward operator; the truth is exact.
 * `real_pairs`: MDI and HMI magnetograms of the same moment; the input is real.
+* `run_reference`, `run_continuum`: HMI enlarged twice, held against what the authors of Enhance published.
 * `run_full_disk`: time, memory, and what tiles change of the result.
+* `ablation`: what each term of the loss of a network is worth.
 
 All return plain dictionaries, which `write_json` keeps and `table` compares with the targets.
 """
 
+from sunpy_superres.benchmark.ablation import ablation
 from sunpy_superres.benchmark.compare import Comparison, compare, comparison_table, write_csv
 from sunpy_superres.benchmark.degraded import degraded_hmi, run_degraded, score_ensemble
 from sunpy_superres.benchmark.full_disk import run_full_disk
 from sunpy_superres.benchmark.pairs import real_pairs, run_pairs
+from sunpy_superres.benchmark.reference import continuum_figures, run_continuum, run_reference, score_reference
 from sunpy_superres.benchmark.report import TARGETS, Target, read_json, table, write_json
 
 __all__ = [
     "TARGETS",
     "Comparison",
     "Target",
+    "ablation",
     "compare",
     "comparison_table",
+    "continuum_figures",
     "degraded_hmi",
     "read_json",
     "real_pairs",
+    "run_continuum",
     "run_degraded",
     "run_full_disk",
     "run_pairs",
+    "run_reference",
     "score_ensemble",
+    "score_reference",
     "table",
     "write_csv",
     "write_json",

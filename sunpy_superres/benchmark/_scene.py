@@ -64,13 +64,13 @@ def crop_edge(image, edge):
     return image[..., edge : image.shape[-2] - edge, edge : image.shape[-1] - edge]
 
 
-def input_map(field):
+def input_map(field, instrument="mdi"):
     """
-    Make a Map of an MDI field on four times the grid of HMI.
+    Make a Map of a field of an instrument on four times the grid of HMI.
     """
     from sunpy_superres.maps import from_array  # NOQA: PLC0415
 
-    return from_array(field, scale=FACTOR * HMI_SCALE, instrument="mdi")
+    return from_array(field, scale=FACTOR * HMI_SCALE, instrument=instrument)
 
 
 def check_complete(output, seen, name):

@@ -1,5 +1,5 @@
 """
-Degraded HMI: the forward operator makes MDI of HMI magnetograms, the method has to undo it.
+Degraded HMI: the forward operator makes MDI or GONG of HMI magnetograms, the method has to undo it.
 """
 
 from pathlib import Path
@@ -129,12 +129,13 @@ def degraded_hmi(
     method="ldm",
     n_samples=20,
     seed=0,
+    instrument="mdi",
     edge=0,
     progress=False,
     **options,
 ):
     """
-    Degrade HMI magnetograms to MDI, super-resolve them and compare with the originals.
+    Degrade HMI magnetograms to MDI or GONG, super-resolve them and compare with the originals.
 
     Every image is cropped to a multiple of 8 pixels, degraded by `sunpy_superres.degradation.degrade` and turned into
     a Map without a place on the Sun's disk other than its center. The baseline is ``method="bicubic"``.
@@ -150,6 +151,9 @@ def degraded_hmi(
         Members of the ensemble, at least 2, or 3 if they are antithetic. Defaults to 20.
     seed : `int`, optional
         Seed of the noise of the degradation and of the samples, the same for every image. Defaults to 0.
+    instrument : `str`, optional
+        Whose magnetograms are made of them: ``"mdi"`` or ``"gong"``; those of GONG on the grid that models take, which
+        is four pixels of HMI as well. Defaults to ``"mdi"``.
     edge : `int`, optional
         Pixels of the truth left out along every side. Defaults to 0.
     progress : `bool`, optional
@@ -182,7 +186,7 @@ def degraded_hmi(
     if not paths:
         msg = "No files to measure on."
         raise ValueError(msg)
-    network = network_of(method, options.get("model"), "mdi")
+    network = network_of(method, options.get("model"), instrument)
     least = 3 if network.antithetic else 2  # two of them independent
     if network.stochastic and n_samples < least:
         msg = f"n_samples must be at least {least} to judge an ensemble of {method!r}, got {n_samples!r}."
@@ -190,15 +194,15 @@ def degraded_hmi(
     images, meta = [], None
     for path in progress_bar(paths, show=progress):
         truth = crop(read_image(path), 8)
-        seen = degrade(truth, seed=seed)
-        smap = input_map(seen)
+        seen = degrade(truth, instrument=instrument, seed=seed)
+        smap = input_map(seen, instrument)
         cube = sunpy_superres.sample_posterior(smap, method, n_samples, seed=seed, **options)
         members, meta = np.asarray(cube.data), cube.meta
         baseline = np.asarray(sunpy_superres.superresolve(smap, method="bicubic", n_samples=1).data)
         check_complete(members, seen, method)
         check_complete(baseline, seen, "bicubic")
         figures = score_ensemble(truth, members, baseline, edge=edge, antithetic=network.antithetic)
-        figures["data_consistency"] = _data_consistency(members[0], truth, seen, edge)
+        figures["data_consistency"] = _data_consistency(members[0], truth, seen, instrument, edge)
         figures |= _autoencoder_error(network, truth, edge)
         images.append({"file": path.name, "shape": list(truth.shape), **figures})
 
@@ -211,21 +215,21 @@ def degraded_hmi(
         for p in PERIODS
     }
     return {
-        **about("degraded_hmi", meta, method=method, n_samples=n_samples, seed=seed, edge=edge),
+        **about("degraded_hmi", meta, method=method, instrument=instrument, n_samples=n_samples, seed=seed, edge=edge),
         "images": images,
         "figures": {name: float(np.mean(v)) for name, v in values.items()} | pooled,
         "std": {name: float(np.std(v)) for name, v in values.items()},
     }
 
 
-def _data_consistency(sample, truth, seen, edge):
+def _data_consistency(sample, truth, seen, instrument, edge):
     """
     Misfit of a degraded sample to the input, divided by that of the degraded truth, which is the noise.
     """
     from sunpy_superres.degradation import degrade  # NOQA: PLC0415
 
     cut = -(-edge // FACTOR)
-    misfits = [crop_edge(degrade(fine, noise=False) - seen, cut) for fine in (sample, truth)]
+    misfits = [crop_edge(degrade(fine, instrument=instrument, noise=False) - seen, cut) for fine in (sample, truth)]
     return _ratio(*(metrics.rmse(misfit, np.zeros_like(misfit)) for misfit in misfits))
 
 

@@ -9,7 +9,7 @@ import click
 import sunpy_superres
 from sunpy_superres.cli.magnetograms import compare_command, demo_command, superresolve_command
 from sunpy_superres.cli.models import models_group
-from sunpy_superres.cli.training import benchmark_command, prepare_command, train_command
+from sunpy_superres.cli.training import ablation_command, benchmark_command, prepare_command, train_command
 
 __all__ = ["main"]
 
@@ -60,5 +60,6 @@ for _command in (
     prepare_command,
     train_command,
     benchmark_command,
+    ablation_command,
 ):
     main.add_command(_command)

@@ -1,5 +1,5 @@
 """
-Commands that make and measure weights: ``prepare``, ``train`` and ``benchmark``.
+Commands that make and measure weights: ``prepare``, ``train``, ``benchmark`` and ``ablation``.
 """
 
 import sys
@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 
 from sunpy_superres.cli.errors import one_line
+from sunpy_superres.instruments import get_instrument
 
-__all__ = ["benchmark_command", "prepare_command", "train_command"]
+__all__ = ["ablation_command", "benchmark_command", "prepare_command", "train_command"]
 
 
 @click.command("train")
@@ -29,21 +30,30 @@ def train_command(recipe, data, out, validation, max_steps, device):
     Run again with the same OUT, it goes on from the last checkpoint.
     """
     with one_line():
-        try:
-            from sunpy_superres.training.fit import fit  # NOQA: PLC0415
-        except ImportError as error:
-            msg = f"Training needs more packages, {error.name} is missing: with the source, pip install '.[train]'."
-            raise RuntimeError(msg) from error
+        fit = _fit()
         from sunpy_superres.training.recipe import read_recipe  # NOQA: PLC0415
 
         recipe = read_recipe(recipe)
         if max_steps:
             recipe = recipe.with_steps(max_steps)
-        data = _prepared(data, out / "data", recipe.exclude)
+        quantity = get_instrument(recipe.jitter.instrument).quantity
+        data = _prepared(data, out / "data", recipe.exclude, quantity=quantity)
         if validation is not None:
-            validation = _prepared(validation, out / "validation", recipe.exclude, limbward=False)
+            validation = _prepared(validation, out / "validation", recipe.exclude, quantity=quantity, limbward=False)
         fit(recipe, data, out, validation=validation, device=device, progress=click.echo)
     click.echo(f"wrote {out / 'model.safetensors'}")
+
+
+def _fit():
+    """
+    The function that trains, or an error that says what is missing for it.
+    """
+    try:
+        from sunpy_superres.training.fit import fit  # NOQA: PLC0415
+    except ImportError as error:
+        msg = f"Training needs more packages, {error.name} is missing: with the source, pip install '.[train]'."
+        raise RuntimeError(msg) from error
+    return fit
 
 
 def _prepared(folder, target, exclude, **options):
@@ -64,42 +74,111 @@ def _prepared(folder, target, exclude, **options):
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--exclude", multiple=True, help="Part of the names of files to leave out; may be given more than once.")
 @click.option("--limbward/--no-limbward", default=True, show_default=True, help="Also copies as seen nearer the limb.")
-def prepare_command(data, out, exclude, limbward):
+@click.option("--quantity", type=click.Choice(["magnetogram", "continuum"]), default="magnetogram", show_default=True)
+@click.option(
+    "--simulation",
+    "simulations",
+    multiple=True,
+    type=(click.Path(exists=True, path_type=Path), float),
+    metavar="NPY PIXEL",
+    help="A simulated continuum image (.npy) and its pixel in arcsec; may be given more than once.",
+)
+def prepare_command(data, out, exclude, **options):
     """
     Read the FITS files of the folder DATA into the training arrays of OUT, for a machine with torch alone.
     """
     with one_line():
-        _prepared(data, out, exclude, limbward=limbward)
+        _prepared(data, out, exclude, **options)
 
 
 @click.command("benchmark")
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for the figures as JSON.")
 @click.option("--method", default="ldm", show_default=True)
+@click.option(
+    "--instrument",
+    type=click.Choice(["mdi", "gong", "hmi", "hmi-continuum"]),
+    default="mdi",
+    show_default=True,
+    help="Whose observations the method is measured on.",
+)
 @click.option("--model", help="Weights: a name of `sunpy-superres models list`, a folder, or owner/name@revision.")
 @click.option("--n-samples", default=20, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--steps", type=int, help="Steps of the sampler; the model's own unless given.")
 @click.option("--full-disk", type=click.Path(path_type=Path), help="Also time and memory of this magnetogram (FITS).")
 @click.option("--markdown", is_flag=True, help="A Markdown table.")
-def benchmark_command(data, out, full_disk, markdown, **options):
+def benchmark_command(data, out, instrument, full_disk, markdown, **options):
     """
-    Measure a method on the folder DATA: degraded HMI (hmi/validation) and real MDI/HMI pairs (pairs).
-    """
-    from sunpy_superres.benchmark import run_degraded, run_full_disk, run_pairs, table  # NOQA: PLC0415
+    Measure a method on the folder DATA, with what there is for an instrument.
 
+    \b
+    mdi             HMI degraded to MDI (hmi/validation), and real MDI/HMI pairs (pairs)
+    gong            HMI degraded to GONG (hmi/validation)
+    hmi             the magnetogram that the authors of Enhance published (enhance)
+    hmi-continuum   granulation in continuum images (enhance, hmi/validation)
+    """
+    from sunpy_superres import benchmark  # NOQA: PLC0415
+
+    protocols = {
+        "mdi": {"degraded": benchmark.run_degraded, "pairs": benchmark.run_pairs},
+        "gong": {"degraded": partial(benchmark.run_degraded, instrument="gong")},
+        "hmi": {"reference": benchmark.run_reference},
+        "hmi-continuum": {"continuum": benchmark.run_continuum},
+    }
     with one_line():
-        for folder in (data / "hmi" / "validation", data / "pairs"):
-            if not folder.is_dir():
-                raise FileNotFoundError(2, "there is no such folder", str(folder))
+        for folder in {"mdi": ("hmi/validation", "pairs"), "gong": ("hmi/validation",)}.get(instrument, ("enhance",)):
+            if not (data / folder).is_dir():
+                raise FileNotFoundError(2, "there is no such folder", str(data / folder))
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
-        runs = {"degraded": partial(run_degraded, data), "pairs": partial(run_pairs, data)}
+        runs = {name: partial(run, data) for name, run in protocols[instrument].items()}
         if full_disk is not None:
-            runs = {"full_disk": partial(run_full_disk, full_disk), **runs}  # first: memory is the most ever used
+            runs = {
+                "full_disk": partial(benchmark.run_full_disk, full_disk),
+                **runs,
+            }  # first: memory is the most ever used
         progress = sys.stderr.isatty()
         results = [
             run(out=None if out is None else out / f"{name}.json", progress=progress, **options)
             for name, run in runs.items()
         ]
-        click.echo(table(*results, style="markdown" if markdown else "plain"))
+        click.echo(benchmark.table(*results, style="markdown" if markdown else "plain", measured=True))
+
+
+@click.command("ablation")
+@click.argument("recipe")
+@click.option(
+    "--data", required=True, type=click.Path(path_type=Path), help="Folder of FITS files, or of prepared arrays."
+)
+@click.option(
+    "--validation",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder of HMI magnetograms (*.magnetogram.fits) to measure on.",
+)
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder for networks and figures.")
+@click.option("--steps", type=click.IntRange(min=1), help="Steps of each training; those of the recipe unless given.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the noise of what is measured on.")
+@click.option("--device", help="cpu or cuda; a GPU is used where there is one.")
+def ablation_command(recipe, data, validation, out, **options):
+    """
+    Train a RECIPE four times, adding the terms of its loss one by one, and measure what each is worth.
+
+    Run again with the same OUT, it goes on from the last checkpoint.
+
+    \b
+    Example:
+      sunpy-superres ablation highresnet-mdi --data arrays --validation data/hmi/validation -o ablation --steps 1500
+    """
+    from sunpy_superres.benchmark import ablation, comparison_table  # NOQA: PLC0415
+
+    with one_line():
+        _fit()  # what is missing for it is missed now
+        from sunpy_superres.training.recipe import read_recipe  # NOQA: PLC0415
+
+        recipe = read_recipe(recipe)
+        data = _prepared(data, out / "data", recipe.exclude)
+        rows = ablation(recipe, data, validation, out, progress=click.echo, **options)
+    click.echo(comparison_table(rows))
+    click.echo("wrote " + ", ".join(str(out / f"ablation.{suffix}") for suffix in ("csv", "json", "png")))

@@ -13,7 +13,7 @@ from sunpy_superres.metrics.ensemble import (
     rank_histogram,
     spread_skill_ratio,
 )
-from sunpy_superres.metrics.physics import gradient_error, unsigned_flux
+from sunpy_superres.metrics.physics import extreme_bias, extreme_error, gradient_error, unsigned_flux
 from sunpy_superres.metrics.pixel import bias, mae, pcc, psnr, rmse, slope
 from sunpy_superres.metrics.spectrum import band_power, frc, power_ratio, power_spectrum, resolution
 
@@ -21,6 +21,8 @@ __all__ = [
     "band_power",
     "bias",
     "coverage",
+    "extreme_bias",
+    "extreme_error",
     "fair_crps",
     "frc",
     "gradient_error",

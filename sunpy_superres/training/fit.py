@@ -25,7 +25,10 @@ from sunpy_superres.instruments import HMI_SCALE
 from sunpy_superres.models import get_method
 from sunpy_superres.training.patches import PatchPool
 from sunpy_superres.training.tasks import STAGES
-from sunpy_superres.weights.files import save_model
+from sunpy_superres.weights.fetch import fetch
+from sunpy_superres.weights.files import load_model, save_model
+from sunpy_superres.weights.layout import WEIGHTS, sha256_of
+from sunpy_superres.weights.registry import list_models
 
 __all__ = ["fit"]
 
@@ -74,10 +77,32 @@ def _fingerprint(name, recipe, data):
         "jitter": asdict(recipe.jitter),
         "seed": recipe.seed,
         "exclude": recipe.exclude,
+        "simulated": recipe.simulated,
         "stages": {n: asdict(recipe.stages[n]) for n in names[: names.index(name) + 1]},
         "data": (data / "index.json").read_text(),
     }
+    if recipe.start:
+        decisive["start"] = sha256_of(_starting_folder(recipe.start) / WEIGHTS)
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+
+
+def _starting_folder(start):
+    """
+    Folder of the model that training begins with.
+    """
+    return fetch(start) if start in list_models() else Path(start)
+
+
+def _begin(model, start):
+    """
+    Give a model the weights of another.
+    """
+    other = load_model(_starting_folder(start))
+    try:
+        model.load_state_dict(other.state_dict())
+    except RuntimeError as error:
+        msg = f"The weights of {start} do not fit the model of the recipe: {str(error).splitlines()[-1].strip()}"
+        raise ValueError(msg) from error
 
 
 def _claim(folder, fingerprint):
@@ -102,7 +127,7 @@ def _fit_stage(name, recipe, model, data, validation, out, device, say):
     finished = folder / "finished.ckpt"
     task_type = STAGES[name]
     arguments = {"size": options.size, "factor": model.factor, "jitter": recipe.jitter, "device": device}
-    pool = PatchPool(data, exclude=recipe.exclude, **arguments)
+    pool = PatchPool(data, exclude=recipe.exclude, simulated=recipe.simulated, **arguments)
     watch = PatchPool(validation, **arguments) if validation else None
     _claim(folder, _fingerprint(name, recipe, data))
     task = task_type(model, pool, watch, options, recipe.seed)
@@ -195,6 +220,8 @@ def fit(recipe, data, out, *, validation=None, device=None, progress=print):
     if unknown := [name for name in recipe.stages if name not in STAGES]:
         msg = f"Unknown stage {unknown[0]!r}; known are {', '.join(STAGES)}."
         raise ValueError(msg)
+    if recipe.start:
+        _begin(model, recipe.start)
     for name in recipe.stages:
         with _quiet():
             _fit_stage(name, recipe, model, Path(data), validation, out, device, progress)

@@ -14,13 +14,17 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from sunpy_superres.degradation import blur_and_bin
+from sunpy_superres.degradation import blur_and_bin, sharpening_kernel
 from sunpy_superres.instruments import HMI_SCALE, get_instrument
 
-__all__ = ["TENTHS", "Batch", "Jitter", "PatchPool", "Record"]
+__all__ = ["SIMULATION", "STEPS", "Batch", "Jitter", "PatchPool", "Record"]
 
-#: Gauss of one step of the stored integers.
-TENTHS = 0.1
+#: One step of the stored integers by quantity: in gauss, and in intensities of the quiet Sun.
+STEPS = {"magnetogram": 0.1, "continuum": 1e-4}
+#: Region of the fields that are simulated and not observed.
+SIMULATION = "simulation"
+# Standard deviation, in steps, below which a patch is quiet: 25 G, or 2.5 % of the quiet Sun.
+_QUIET = 250
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class Record:
         Shape (y, x).
     plane : `list` of `float`
         Distance from disk center in solar radii: value at the middle, slopes per pixel in y and x.
+    quantity : {"magnetogram", "continuum"}, optional
+        What it shows.
     """
 
     name: str
@@ -45,6 +51,7 @@ class Record:
     offset: int
     shape: tuple
     plane: list
+    quantity: str = "magnetogram"
 
     def as_dict(self):
         """
@@ -73,6 +80,8 @@ class Jitter:
         Widest range of the noise in gauss of the instrument, drawn in its logarithm.
     gain : `float`, optional
         Standard deviation of the relative error of the calibration.
+    sharpening : `bool`, optional
+        Whether `~sunpy_superres.degradation.sharpening_kernel` blurs the fields before all else.
     blur, grain : `float`, optional
         Blur in arcsec and noise in gauss of the core, where they are not those of the instrument: a network that
         sharpens an instrument's own images is trained on those images, blurred as much as they are themselves.
@@ -84,6 +93,7 @@ class Jitter:
     fwhm: tuple = (2.0, 4.5)
     noise: tuple = (3.0, 30.0)
     gain: float = 0.03
+    sharpening: bool = False
     blur: float | None = None
     grain: float | None = None
 
@@ -109,7 +119,9 @@ class PatchPool:
     exclude : iterable of `str`, optional
         Parts of the names of files whose fields are left out.
     quiet : `float`, optional
-        Weight of a patch whose standard deviation is below 25 G, relative to the others.
+        Weight of a patch whose standard deviation is below 25 G (2.5 % of a continuum), relative to the others.
+    simulated : `float`, optional
+        Part of the patches that come from simulations, where there are any.
     device : `str` or `torch.device`, optional
         Where the pixels live.
 
@@ -123,7 +135,7 @@ class PatchPool:
 
     _stride = 32
 
-    def __init__(self, folder, *, size=256, factor=4, jitter=None, exclude=(), quiet=0.2, device="cpu"):
+    def __init__(self, folder, *, size=256, factor=4, jitter=None, exclude=(), quiet=0.2, simulated=0.5, device="cpu"):
         folder = Path(folder)
         if not (folder / "index.json").exists():
             msg = f"{folder} holds no prepared data (index.json, pixels.npy)."
@@ -132,11 +144,18 @@ class PatchPool:
         self.jitter = jitter or Jitter()
         # Low-resolution pixels around a patch that absorb the edges of the blur: two and a half sigma of the widest.
         self.margin = max(4, math.ceil(2.5 / 2.355 * self.jitter.fwhm[1] / (HMI_SCALE * factor)))
+        if self.jitter.sharpening:
+            self.margin += -(-(len(sharpening_kernel()) // 2) // factor)
         records = [Record(**record) for record in json.loads((folder / "index.json").read_text())]
         self.records = [record for record in records if not any(part in record.name for part in exclude)]
         if not self.records:
             msg = f"Every field in {folder} is excluded."
             raise ValueError(msg)
+        quantities = {record.quantity for record in self.records}
+        if len(quantities) > 1:
+            msg = f"{folder} holds both magnetograms and continuum images; prepare them into different folders."
+            raise ValueError(msg)
+        (self.quantity,) = quantities
         pixels = np.load(folder / "pixels.npy")
         whole = size + 2 * self.margin * factor
         # Fields smaller than a patch are mirrored at their edges.
@@ -152,7 +171,13 @@ class PatchPool:
         self._planes = torch.tensor([r.plane for r in self.records], device=device)
         self._pixels = torch.from_numpy(np.concatenate([f.ravel() for f in fields])).to(device)
         self._whole = whole
-        self._corners, self._weights = self._candidates(fields, quiet, device)
+        self._corners, self._weights = self._candidates(fields, quiet, simulated, device)
+        self._transfer = None
+        if self.jitter.sharpening:
+            kernel = torch.from_numpy(sharpening_kernel().copy()).to(device)
+            placed = torch.zeros(whole, whole, device=device)
+            placed[: len(kernel), : len(kernel)] = kernel
+            self._transfer = torch.fft.rfft2(placed.roll([-(len(kernel) // 2)] * 2, dims=(0, 1)))
 
     @property
     def device(self):
@@ -161,22 +186,27 @@ class PatchPool:
         """
         return self._pixels.device
 
-    def _candidates(self, fields, quiet, device):
+    def _candidates(self, fields, quiet, simulated, device):
         frames = {}
         for record in self.records:
             frames[record.region] = frames.get(record.region, 0) + 1
-        corners, weights = [], []
+        corners, weights, simulations = [], [], []
         for i, (field, record) in enumerate(zip(fields, self.records, strict=True)):
             tops = range(0, field.shape[0] - self._whole + 1, self._stride)
             lefts = range(0, field.shape[1] - self._whole + 1, self._stride)
             for top in tops:
                 for left in lefts:
                     patch = field[top : top + self._whole : 2, left : left + self._whole : 2]
-                    active = patch.std(dtype=np.float32) * TENTHS > 25
+                    active = patch.std(dtype=np.float32) > _QUIET
                     corners.append((i, top, left, field.shape[0] - self._whole, field.shape[1] - self._whole))
                     # A region seen in many frames counts for less than as many regions.
                     weights.append((1.0 if active else quiet) / frames[record.region] ** 0.5)
-        return torch.tensor(corners, device=device), torch.tensor(weights, device=device)
+                    simulations.append(record.region == SIMULATION)
+        weights, simulations = torch.tensor(weights, device=device), torch.tensor(simulations, device=device)
+        if simulations.any() and not simulations.all():
+            for which, share in ((simulations, simulated), (~simulations, 1 - simulated)):
+                weights[which] *= share / weights[which].sum()
+        return torch.tensor(corners, device=device), weights
 
     def draw(self, n, generator):
         """
@@ -205,7 +235,7 @@ class PatchPool:
         steps = torch.arange(whole, device=device)
         start = self._offsets[image] + top * self._widths[image] + left
         index = start[:, None, None] + steps[:, None] * self._widths[image][:, None, None] + steps
-        truth = self._pixels[index].float()[:, None] * TENTHS
+        truth = self._pixels[index].float()[:, None] * STEPS[self.quantity]
         # Distance from disk center on the low-resolution grid; for some patches one that tells nothing.
         center = (torch.arange(whole // self.factor, device=device) + 0.5) * self.factor - 0.5
         plane = self._planes[image]
@@ -214,15 +244,16 @@ class PatchPool:
         radius = plane[:, 0, None, None] + plane[:, 1, None, None] * dy + plane[:, 2, None, None] * dx
         unknown = uniform(n) < 0.3
         radius = torch.where(unknown[:, None, None], uniform(n)[:, None, None], radius)[:, None]
-        # The eight symmetries of the square, both polarities, and a little less or more field.
+        # The eight symmetries of the square and, of a field, both polarities and a little less or more of it.
         flip = uniform(4, n) < 0.5
         for axis, which in ((-1, flip[0]), (-2, flip[1])):
             truth = torch.where(which[:, None, None, None], truth.flip(axis), truth)
             radius = torch.where(which[:, None, None, None], radius.flip(axis), radius)
         truth = torch.where(flip[2][:, None, None, None], truth.transpose(-1, -2), truth)
         radius = torch.where(flip[2][:, None, None, None], radius.transpose(-1, -2), radius)
-        sign = torch.where(flip[3], 1.0, -1.0) * (0.85 + 0.3 * uniform(n))
-        truth = truth * sign[:, None, None, None]
+        if self.quantity == "magnetogram":
+            sign = torch.where(flip[3], 1.0, -1.0) * (0.85 + 0.3 * uniform(n))
+            truth = truth * sign[:, None, None, None]
         field = self._degrade(truth, n, uniform, generator)
         m = self.margin
         truth = truth[..., m * self.factor : -m * self.factor, m * self.factor : -m * self.factor]
@@ -248,6 +279,9 @@ class PatchPool:
         fwhm = (fwhm[:, None] * (1 + 0.04 * normal(n, 2))).clamp(0, 1.2 * high) / HMI_SCALE
         offset = uniform(n, 2) - 0.5
         offset = torch.where((core & (uniform(n) < 0.7))[:, None], torch.zeros_like(offset), offset)
+        if self._transfer is not None:
+            # What comes in over the opposite edge stays within the margin.
+            truth = torch.fft.irfft2(torch.fft.rfft2(truth) * self._transfer, s=truth.shape[-2:])
         seen = blur_and_bin(truth, fwhm, offset, self.factor)
         log_low, log_high = (float(np.log(v)) for v in jitter.noise)
         noise = torch.exp(log_low + (log_high - log_low) * uniform(n))

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from sunpy_superres._atomic import replacing
-from sunpy_superres.instruments import HMI_SCALE, SOLAR_RADIUS
-from sunpy_superres.training.patches import TENTHS, Record
+from sunpy_superres.instruments import HMI_SCALE, INSTRUMENTS, SOLAR_RADIUS
+from sunpy_superres.training.patches import SIMULATION, STEPS, Record
+from sunpy_superres.training.simulation import observe
 
 __all__ = ["prepare"]
 
@@ -31,9 +32,10 @@ def _radius_plane(radius):
     return [float(v) for v in np.linalg.lstsq(design, radius.ravel(), rcond=None)[0]]
 
 
-def _foreshorten(field, plane, radius, axis):
+def _foreshorten(field, plane, radius, axis, *, turn):
     """
-    The patch as seen at another distance from disk center: compressed along an axis, and the line of sight turned.
+    The patch as seen at another distance from disk center: compressed along an axis and, if it is a field, the line of
+    sight turned.
     """
     import torch  # NOQA: PLC0415
     from torch.nn.functional import interpolate  # NOQA: PLC0415
@@ -47,12 +49,13 @@ def _foreshorten(field, plane, radius, axis):
     # Along the compressed axis the distance from disk center changes by one pixel of the plate per pixel.
     slope = [0.0, 0.0]
     slope[axis] = HMI_SCALE / SOLAR_RADIUS
-    return seen[0, 0].numpy() * np.float32(there / here), [radius, *slope]
+    return seen[0, 0].numpy() * np.float32(there / here if turn else 1), [radius, *slope]
 
 
-def _read(path):
+def _read(path, quantity):
     """
-    Field in HMI gauss with 0 where it is not known, and its radius plane; or `None` and why not.
+    Field in HMI gauss, or continuum in units of the quiet Sun, with 0 where it is not known, and its radius plane; or
+    `None` and why not.
     """
     from astropy.io import fits  # NOQA: PLC0415
 
@@ -67,24 +70,30 @@ def _read(path):
     # astropy only warns of it, and what is missing would be trained on as zeros.
     if truncated := [str(warning.message) for warning in caught if "truncated" in str(warning.message)]:
         return None, truncated[0]
-    if observation.instrument.name != "hmi":
-        return None, f"of {observation.instrument.title}, not of SDO/HMI"
+    wanted = INSTRUMENTS["hmi" if quantity == "magnetogram" else "hmi-continuum"]
+    if observation.instrument != wanted:
+        return None, f"of {observation.instrument.title}, not of {wanted.title}"
     if not 0.9 < observation.scale / HMI_SCALE < 1.1:
         return None, f"{observation.scale:.2f} arcsec per pixel, not about 0.5"
     return (observation.calibrated, _radius_plane(observation.radius)), None
 
 
-def prepare(source, target, *, exclude=(), limbward=True, progress=None):
+def prepare(source, target, *, quantity="magnetogram", simulations=(), exclude=(), limbward=True, progress=None):
     """
-    Read a folder of HMI line-of-sight magnetograms into training arrays.
+    Read a folder of HMI line-of-sight magnetograms, or continuum images, into training arrays.
 
     Parameters
     ----------
     source : path-like
-        Folder of FITS files. What is not a line-of-sight magnetogram of HMI at about 0.5 arcsec per pixel
-        is skipped and reported.
+        Folder of FITS files. What is not a line-of-sight magnetogram, or a continuum image, of HMI at about 0.5 arcsec
+        per pixel is skipped and reported.
     target : path-like
         Folder for ``pixels.npy`` and ``index.json``; made if it is not there.
+    quantity : {"magnetogram", "continuum"}, optional
+        What is read. Continuum images are stored in units of the quiet Sun.
+    simulations : iterable of `tuple`, optional
+        Simulated continuum images besides: path of a ``.npy`` file, and its pixel in arcsec. They are seen as a
+        telescope of 28 cm would, at half the pixels of HMI (`~sunpy_superres.training.simulation.observe`).
     exclude : iterable of `str`, optional
         Parts of file names to leave out, such as the regions kept for validation.
     limbward : `bool`, optional
@@ -101,13 +110,19 @@ def prepare(source, target, *, exclude=(), limbward=True, progress=None):
     FileNotFoundError
         If the folder holds no FITS file.
     ValueError
-        If none of its files can be used.
+        If none of its files can be used, or there is a simulation and the quantity is not the continuum.
 
     Notes
     -----
     The copies nearer the limb, compressed along one axis and with the line of sight turned, cover the disk
     beyond the places where active regions were cut out.
     """
+    if quantity not in STEPS:
+        msg = f"quantity must be one of {', '.join(STEPS)}, not {quantity!r}."
+        raise ValueError(msg)
+    if simulations and quantity != "continuum":
+        msg = "Simulations are of the continuum: give quantity='continuum'."
+        raise ValueError(msg)
     source, target = Path(source), Path(target)
     paths = sorted(path for path in source.iterdir() if ".fits" in path.suffixes)
     if not paths:
@@ -118,15 +133,15 @@ def prepare(source, target, *, exclude=(), limbward=True, progress=None):
     def store(field, plane, path, region):
         nonlocal offset
         limit = np.iinfo(np.int16).max
-        pixels = np.clip(np.rint(field / TENTHS), -limit, limit).astype(np.int16)
+        pixels = np.clip(np.rint(field / STEPS[quantity]), -limit, limit).astype(np.int16)
         pieces.append(pixels.ravel())
-        records.append(Record(path.name, region, offset, pixels.shape, plane))
+        records.append(Record(path.name, region, offset, pixels.shape, plane, quantity))
         offset += pixels.size
 
     skipped = Counter()
     used = 0
     for path in paths:
-        found, why = (None, "excluded") if any(part in path.name for part in exclude) else _read(path)
+        found, why = (None, "excluded") if any(part in path.name for part in exclude) else _read(path, quantity)
         if found is None:
             skipped[why] += 1
             if progress is not None:
@@ -137,11 +152,14 @@ def prepare(source, target, *, exclude=(), limbward=True, progress=None):
         region = ".".join(path.name.split(".")[:3])
         store(field, plane, path, region)
         radius = _FORESHORTENED[used % len(_FORESHORTENED)]
-        if limbward and (seen := _foreshorten(field, plane, radius, axis=used % 2)) is not None:
+        if limbward and (seen := _foreshorten(field, plane, radius, used % 2, turn=quantity == "magnetogram")):
             store(*seen, path, region)
         used += 1
+    for path, pixel in simulations:
+        store(observe(np.load(path, allow_pickle=False), pixel), [0.0, 0.0, 0.0], Path(path), SIMULATION)
     if not records:
-        msg = f"No file in {source} is an HMI line-of-sight magnetogram; the first reasons: {dict(skipped)}."
+        what = "line-of-sight magnetogram" if quantity == "magnetogram" else "continuum image"
+        msg = f"No file in {source} is an HMI {what}; the first reasons: {dict(skipped)}."
         raise ValueError(msg)
     target.mkdir(parents=True, exist_ok=True)
     with replacing(target / "pixels.npy") as temporary:

@@ -77,8 +77,13 @@ class Recipe:
         Plate scale of the input that the weights are for, in arcsec per pixel; that of the training unless told.
     seed : `int`
         Seed of everything random.
+    start : `str` or None
+        Model whose weights training begins with, of the same class and arguments: a name of
+        `sunpy_superres.weights.list_models`, or a folder. Without it the weights are drawn.
     exclude : `tuple` of `str`
         Parts of the names of files that are not trained on.
+    simulated : `float`
+        Part of the patches that come from simulations, where the data hold any.
     model : `dict`
         Arguments of the class.
     jitter : `~sunpy_superres.training.patches.Jitter`
@@ -94,7 +99,9 @@ class Recipe:
     instruments: tuple
     scale: float | None = None
     seed: int = 0
+    start: str | None = None
     exclude: tuple = ()
+    simulated: float = 0.5
     model: dict = field(default_factory=dict)
     jitter: Jitter = field(default_factory=Jitter)
     stages: dict = field(default_factory=dict)

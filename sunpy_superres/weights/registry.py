@@ -210,4 +210,6 @@ def find_model(method, instrument):
         raise ValueError(msg)
     accepted = sorted({one for name in list_models(method) for one in model_info(name).instruments})
     msg = f"There is no {method!r} model for {instrument!r}; there is one for {', '.join(accepted)}."
+    if others := sorted({model_info(name).method for name in list_models(instrument=instrument)}):
+        msg += f" Methods with a model for {instrument!r}: {', '.join(others)}."
     raise ValueError(msg)

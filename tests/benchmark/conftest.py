@@ -39,7 +39,7 @@ def fake(monkeypatch):
         return SimpleNamespace(data=(data + noise).astype(np.float32), meta={"SRMETHOD": method, "SRSHA256": "0" * 16})
 
     for module in (degraded, pairs):
-        monkeypatch.setattr(module, "input_map", lambda field: field)
+        monkeypatch.setattr(module, "input_map", lambda field, instrument="mdi": field)
     # The package's names are lazy: in its dictionary they come first.
     monkeypatch.setitem(sunpy_superres.__dict__, "superresolve", superresolve)
     monkeypatch.setitem(sunpy_superres.__dict__, "sample_posterior", sample_posterior)

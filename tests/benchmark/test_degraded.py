@@ -171,8 +171,8 @@ def test_data_consistency_of_the_truth_is_the_noise(rng):
 
     truth = rng.normal(0, 100, (64, 64)).astype(np.float32)
     seen = degrade(truth, seed=0)
-    assert _data_consistency(truth, truth, seen, 8) == 1
-    assert _data_consistency(2 * truth, truth, seen, 8) > 1
+    assert _data_consistency(truth, truth, seen, "mdi", 8) == 1
+    assert _data_consistency(2 * truth, truth, seen, "mdi", 8) > 1
 
 
 def test_holes_of_a_method_are_not_overlooked(folder, fake):

@@ -2,6 +2,7 @@
 From FITS files to weights that the public functions load.
 """
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,15 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 
 import sunpy_superres
 from sunpy_superres import maps
-from sunpy_superres.degradation import synthetic_magnetogram
+from sunpy_superres.degradation import sharpening_kernel, synthetic_magnetogram
 from sunpy_superres.instruments import HMI_SCALE, get_instrument
 from sunpy_superres.models import get_method
 from sunpy_superres.training import losses
 from sunpy_superres.training import recipe as recipe_module
-from sunpy_superres.training.patches import Jitter, PatchPool
+from sunpy_superres.training.patches import SIMULATION, Jitter, PatchPool
 from sunpy_superres.training.prepare import prepare
 from sunpy_superres.training.recipe import read_recipe
 from sunpy_superres.weights.files import load_model
@@ -141,6 +143,71 @@ def test_patches_are_pairs(prepared):
     torch.testing.assert_close(again.field, batch.field, rtol=0, atol=0)
 
 
+@pytest.fixture
+def photosphere(tmp_path, rng):
+    """
+    Folder with one continuum image of HMI, and a simulation as a file.
+    """
+    folder = tmp_path / "fits"
+    folder.mkdir()
+    granules = gaussian_filter(rng.normal(size=(128, 160)), 2)
+    smap = maps.from_array(1 + 0.1 * granules, scale=HMI_SCALE, instrument="hmi-continuum")
+    maps.write_map(smap, folder / "hmi.sharp.7.continuum.fits")
+    smap = maps.from_array(synthetic_magnetogram((128, 160)), scale=HMI_SCALE, instrument="hmi")
+    maps.write_map(smap, folder / "hmi.sharp.7.magnetogram.fits")
+    np.save(tmp_path / "simulation.npy", 3e10 * (1 + gaussian_filter(rng.normal(size=(500, 500)), 5)))
+    return folder, tmp_path / "simulation.npy"
+
+
+def test_prepare_continuum(photosphere, tmp_path):
+    folder, simulation = photosphere
+    said = []
+    records = prepare(
+        folder, tmp_path / "out", quantity="continuum", simulations=[(simulation, 0.0662)], progress=said.append
+    )
+    assert [record.region for record in records] == ["hmi.sharp.7"] * 2 + [SIMULATION]
+    assert {record.quantity for record in records} == {"continuum"}
+    assert len(said) == 1
+    assert "of SDO/HMI, not of SDO/HMI continuum" in said[0]
+    pixels = np.load(tmp_path / "out" / "pixels.npy")
+    assert pixels[records[2].offset :].mean() == pytest.approx(1e4, rel=0.01)
+    with pytest.raises(ValueError, match="Simulations are of the continuum"):
+        prepare(folder, tmp_path / "out", simulations=[(simulation, 0.0662)])
+    with pytest.raises(ValueError, match="quantity must be one of magnetogram, continuum"):
+        prepare(folder, tmp_path / "out", quantity="velocity")
+
+
+def test_continuum_patches(photosphere, tmp_path):
+    folder, simulation = photosphere
+    out = tmp_path / "out"
+    prepare(folder, out, quantity="continuum", simulations=[(simulation, 0.0662)])
+    jitter = Jitter(instrument="hmi-continuum", sharpening=True, blur=0.0, fwhm=(0.0, 0.5), noise=(1e-4, 1e-3), gain=0)
+    for simulated in (0.0, 1.0):
+        pool = PatchPool(out, size=32, factor=2, jitter=jitter, simulated=simulated)
+        batch = pool.draw(32, torch.Generator().manual_seed(0))
+        inside = batch.window.flatten(1).min(dim=1).values > 0
+        assert (batch.truth[inside].mean(dim=(1, 2, 3)) - 1).abs().max() < 0.3  # neither turned nor scaled
+        # The contrast of the simulation is several times that of the image.
+        assert (batch.truth[inside].std() > 0.03) == (simulated == 1.0)
+    index = json.loads((out / "index.json").read_text())
+    index[0]["quantity"] = "magnetogram"
+    (out / "index.json").write_text(json.dumps(index))
+    with pytest.raises(ValueError, match="both magnetograms and continuum images"):
+        PatchPool(out, size=32, factor=2)
+
+
+def test_sharpening_blurs_as_the_kernel_says(prepared):
+    jitter = Jitter(instrument="hmi", core=1.0, sharpening=True, blur=-9.0, fwhm=(0.0, 0.1), grain=0.0, gain=0.0)
+    pool = PatchPool(prepared, size=64, factor=2, jitter=jitter)
+    batch = pool.draw(16, torch.Generator().manual_seed(1))
+    inside = batch.window.flatten(1).min(dim=1).values > 0
+    kernel = torch.from_numpy(sharpening_kernel(8).copy())[None, None]
+    blurred = torch.nn.functional.avg_pool2d(torch.nn.functional.conv2d(batch.truth[inside], kernel), 2)
+    found = batch.field[inside][..., 4:-4, 4:-4]
+    pair = torch.stack([blurred.flatten(), found.flatten()])
+    assert torch.corrcoef(pair)[0, 1] > 0.99
+
+
 def test_excluded_from_the_pool(prepared):
     assert {r.name for r in PatchPool(prepared, size=64, exclude=["sharp.1"]).records} == {"hmi.sharp.0.fits"}
     with pytest.raises(ValueError, match="is excluded"):
@@ -224,6 +291,25 @@ def test_recipe_says_what_it_makes(name):
     assert set(recipe.stages) <= set(STAGES)
     for instrument in recipe.instruments:
         get_instrument(instrument)
+
+
+def test_training_that_begins_with_other_weights(recipe, prepared, tmp_path):
+    from sunpy_superres.training.fit import fit
+
+    first = fit(recipe, prepared, tmp_path / "first", progress=lambda _: None)
+    regression = {"regression": replace(recipe.stages["regression"], steps=1, learning_rate=0.0)}
+    short = replace(recipe, start=str(first), stages=regression)
+    again = fit(short, prepared, tmp_path / "again", progress=lambda _: None)
+    old, new = load_model(first).state_dict(), load_model(again).state_dict()
+    for name, value in old.items():
+        torch.testing.assert_close(new[name], value, rtol=0, atol=0)
+    # Another beginning is another training.
+    other = fit(replace(recipe, seed=4), prepared, tmp_path / "other", progress=lambda _: None)
+    with pytest.raises(ValueError, match="of another recipe"):
+        fit(replace(short, start=str(other)), prepared, tmp_path / "again", progress=lambda _: None)
+    wider = replace(short, model={**short.model, "regression": (12, 1)})
+    with pytest.raises(ValueError, match="do not fit the model of the recipe"):
+        fit(wider, prepared, tmp_path / "wider", progress=lambda _: None)
 
 
 def test_interrupted_training_goes_on_as_if_it_had_not_been(recipe, prepared, tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = ["MirrorConv", "ResidualBlock", "TimeEmbedding", "compress", "local_maximum", "tame"]
+__all__ = ["MirrorConv", "ResidualBlock", "TimeEmbedding", "compress", "local_maximum", "refine_by_rows", "tame"]
 
 
 def compress(field, knee=20.0):
@@ -113,6 +113,45 @@ class MirrorConv(nn.Conv2d):
         if rows == columns:
             return super().forward(F.pad(x, (1, 1, 1, 1), mode=rows))
         return super().forward(F.pad(F.pad(x, (1, 1, 0, 0), mode=columns), (0, 0, 1, 1), mode=rows))
+
+
+def refine_by_rows(features, enlarge, refine, factor, *, rows=8):
+    """
+    Enlarge features and refine them, a few rows at a time: what stays in the cache of the processor is twice as fast.
+
+    Where gradients are computed it is done in one piece.
+
+    Parameters
+    ----------
+    features : `torch.Tensor`
+        Shape (n, c, y, x).
+    enlarge : callable
+        Interpolates to (n, c, factor y, factor x), looking one row beyond at most.
+    refine : callable
+        Computes on the fine grid, looking one row beyond at most.
+    factor : `int`
+        Enlargement.
+    rows : `int`, optional
+        Rows of the features at a time.
+
+    Returns
+    -------
+    `torch.Tensor`
+        ``refine(enlarge(features))``.
+    """
+    if torch.is_grad_enabled():
+        return refine(enlarge(features))
+    height, pieces = features.shape[-2], []
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        first, last = max(top - 1, 0), min(bottom + 1, height)
+        fine = enlarge(features[..., first:last, :])
+        # One fine row beyond, where there is one, is what is looked at; its own result is wrong and left out.
+        above, below = top - first, last - bottom
+        fine = fine[..., above * (factor - 1) : fine.shape[-2] - below * (factor - 1), :]
+        result = refine(fine)
+        pieces.append(result[..., above : result.shape[-2] - below, :])
+    return torch.cat(pieces, dim=-2)
 
 
 class ResidualBlock(nn.Module):

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from sunpy_superres.models.base import SuperResolver, register_method
-from sunpy_superres.models.blocks import MirrorConv
+from sunpy_superres.models.blocks import MirrorConv, refine_by_rows
 
 __all__ = ["Enhance"]
 
@@ -105,5 +105,11 @@ class Enhance(SuperResolver):
         """
         first = F.relu(self.stem(field / self.unit)).to(self.last.weight.dtype)
         x = first + self.last_norm(self.last(self.blocks(first)))
-        x = F.interpolate(x, scale_factor=self.factor, mode="nearest")
-        return self.out(F.relu(self.fine(x), inplace=True).to(self.out.weight.dtype)) * self.unit
+
+        def enlarge(features):
+            return F.interpolate(features, scale_factor=self.factor, mode="nearest")
+
+        def refine(fine):
+            return self.out(F.relu(self.fine(fine), inplace=True).to(self.out.weight.dtype))
+
+        return refine_by_rows(x, enlarge, refine, self.factor) * self.unit

@@ -14,17 +14,18 @@ __all__ = ["plot_model", "run_demo"]
 _FACTOR = 4
 
 
-def _scene(shape, seed):
+def _scene(shape, seed, instrument="mdi"):
     """
-    A synthetic magnetogram of HMI, and the Map of what MDI would see of it.
+    A synthetic magnetogram of HMI, and the Map of what another instrument would see of it.
     """
     from sunpy_superres import maps  # NOQA: PLC0415
 
     truth = synthetic_magnetogram(shape, seed=seed)
-    return truth, maps.from_array(degrade(truth, seed=seed), scale=_FACTOR * HMI_SCALE, instrument="mdi")
+    seen = degrade(truth, instrument=instrument, seed=seed)
+    return truth, maps.from_array(seen, scale=_FACTOR * HMI_SCALE, instrument=instrument)
 
 
-def plot_model(path, *, method, model, seed=0):
+def plot_model(path, *, method, model, instrument="mdi", seed=0):
     """
     Draw what a model makes of a synthetic magnetogram, beside the truth.
 
@@ -36,6 +37,8 @@ def plot_model(path, *, method, model, seed=0):
         Method of the model.
     model : path-like or `str`
         As for `sunpy_superres.superresolve`.
+    instrument : `str`, optional
+        Whose magnetogram it is made of. Defaults to ``"mdi"``.
     seed : `int`, optional
         Seed of the magnetogram and of the ensemble.
     """
@@ -44,9 +47,9 @@ def plot_model(path, *, method, model, seed=0):
     from sunpy_superres import maps, superresolve  # NOQA: PLC0415
     from sunpy_superres.plotting import plot_superresolution, save_figure  # NOQA: PLC0415
 
-    truth, mdi = _scene((256, 384), seed)
-    fine = superresolve(mdi, method, model=model, seed=seed)
-    figure = plot_superresolution(mdi, fine, truth=maps.build(mdi, truth, _FACTOR))
+    truth, smap = _scene((256, 384), seed, instrument)
+    fine = superresolve(smap, method, model=model, seed=seed)
+    figure = plot_superresolution(smap, fine, truth=maps.build(smap, truth, _FACTOR))
     save_figure(figure, path)
     plt.close(figure)
 

@@ -2,11 +2,34 @@
 Figures of results, in the projection of the Map.
 """
 
+from collections import namedtuple
+
 import numpy as np
 
 from sunpy_superres._atomic import replacing
 
 __all__ = ["plot_comparison", "plot_superresolution", "save_figure"]
+
+
+#: How values are drawn: what they are divided by, their unit then, what it is called, options of imshow and of the bar.
+_Look = namedtuple("_Look", ["level", "unit", "label", "style", "bar"])
+
+
+def _look_of(fine, inside):
+    """
+    How a result is drawn, from its values in the region that is shown.
+    """
+    from matplotlib.colors import AsinhNorm  # NOQA: PLC0415
+
+    if level := fine.meta.get("srquiet"):
+        low, high = (float(v) for v in np.nanpercentile(inside / level, (0.1, 99.9)))
+        style = {"cmap": "gray", "vmin": low, "vmax": high}
+        return _Look(level, "quiet Sun", "continuum intensity [quiet Sun]", style, {})
+    limit = max(300.0, float(np.nanpercentile(np.abs(inside), 99.8)))
+    # Linear near zero, compressed toward kilogauss: network and spots in one picture.
+    style = {"cmap": "gray", "norm": AsinhNorm(linear_width=limit / 5, vmin=-limit, vmax=limit)}
+    ticks = [0, *(sign * tick for tick in (limit, limit / 5) for sign in (-1, 1))]
+    return _Look(1.0, "G", "line-of-sight field [G]", style, {"ticks": ticks, "format": "%.0f"})
 
 
 def _most_active(data, size, known=None):
@@ -63,20 +86,21 @@ def plot_superresolution(smap, fine, *, sample=None, truth=None, zoom=None, figu
     `~matplotlib.figure.Figure`
     """
     import matplotlib.pyplot as plt  # NOQA: PLC0415
-    from matplotlib.colors import AsinhNorm  # NOQA: PLC0415
     from matplotlib.patches import Rectangle  # NOQA: PLC0415
 
     factor = fine.data.shape[0] / smap.data.shape[0]
     zoom = min(zoom or max(48, min(smap.data.shape) // 6), *smap.data.shape)
     # Where the result is: the sky of the input may be filled with a number.
     known = np.isfinite(fine.data[:: int(factor) or 1, :: int(factor) or 1])
-    left, bottom = _most_active(smap.data, zoom, known if known.shape == smap.data.shape else None)
+    rest = fine.meta.get("srquiet", 0.0)
+    left, bottom = _most_active(smap.data - rest, zoom, known if known.shape == smap.data.shape else None)
     spread = None if fine.uncertainty is None else fine.uncertainty.array
     method, samples = fine.meta.get("srmethod", "result"), fine.meta.get("srnsamp")
     name = method if spread is None else f"{method}: mean of {samples or 'the'} samples"
-    gauss = f"input [G of {str(fine.meta.get('srinstr', 'its own')).upper()}]"
+    source = str(fine.meta.get("srinstr", "its own")).upper()
     seen = np.where(known, smap.data, np.nan) if known.shape == smap.data.shape else smap.data
-    panels = [(gauss, smap, seen, 1), (name, fine, fine.data, factor)]
+    title = f"input, {source}" if rest else f"input [G of {source}]"
+    panels = [(title, smap, seen, 1), (name, fine, fine.data, factor)]
     if sample is not None:
         panels.append(("one sample", fine, sample.data, factor))
     if truth is not None:
@@ -84,21 +108,19 @@ def plot_superresolution(smap, fine, *, sample=None, truth=None, zoom=None, figu
     inside = fine.data[
         int(bottom * factor) : int((bottom + zoom) * factor), int(left * factor) : int((left + zoom) * factor)
     ]
-    limit = max(300.0, float(np.nanpercentile(np.abs(inside), 99.8)))
+    looks = _look_of(fine, inside)
     columns = len(panels) + (spread is not None)
     if figure is None:
         figure = plt.figure(figsize=(3.6 * columns + 0.6, 8.2))
     # By hand: the automatic layouts of matplotlib give up on the labels of some Maps.
     grid = figure.add_gridspec(2, columns, left=0.35 / columns, right=0.985, top=0.95, bottom=0.17, wspace=0.06)
-    # Linear near zero, compressed toward kilogauss: network and spots in one picture.
-    norm = AsinhNorm(linear_width=limit / 5, vmin=-limit, vmax=limit)
     fields, spreads = [], []
     for column in range(columns):
         is_spread = column == len(panels)
         title, where, data, scale = ("uncertainty (1 sigma)", fine, spread, factor) if is_spread else panels[column]
-        look = {"cmap": "gray", "norm": norm}
+        data, look = data / looks.level, looks.style
         if is_spread:
-            look = {"cmap": "inferno", "vmin": 0, "vmax": float(np.nanpercentile(spread, 99.9))}
+            look = {"cmap": "inferno", "vmin": 0, "vmax": float(np.nanpercentile(data, 99.9))}
         for row in range(2):
             axes = figure.add_subplot(grid[row, column], projection=where)
             if row == 0:
@@ -114,10 +136,9 @@ def plot_superresolution(smap, fine, *, sample=None, truth=None, zoom=None, figu
                 coordinate.set_ticklabel_visible(i == 0 or column == 0)
                 coordinate.set_axislabel(label if (row == 1 and i == 0) or (column == 0 and i == 1) else " ")
             (spreads if is_spread else fields).append((axes, image))
-    ticks = [sign * tick for tick in (limit, limit / 5) for sign in (-1, 1)]
     for drawn, label, options in (
-        (fields, "line-of-sight field [G]", {"ticks": [0, *ticks], "format": "%.0f"}),
-        (spreads, "standard deviation [G]", {}),
+        (fields, looks.label, looks.bar),
+        (spreads, f"standard deviation [{looks.unit}]", {}),
     ):
         if drawn:
             axes, images = zip(*drawn, strict=True)
@@ -151,7 +172,6 @@ def plot_comparison(results, *, samples=None, truth=None, zoom=None, figure=None
     `~matplotlib.figure.Figure`
     """
     import matplotlib.pyplot as plt  # NOQA: PLC0415
-    from matplotlib.colors import AsinhNorm  # NOQA: PLC0415
 
     from sunpy_superres._wcs import pixel_scale  # NOQA: PLC0415
     from sunpy_superres.metrics import power_spectrum  # NOQA: PLC0415
@@ -159,32 +179,32 @@ def plot_comparison(results, *, samples=None, truth=None, zoom=None, figure=None
     first = next(iter(results.values()))
     ny, nx = first.data.shape
     zoom = min(zoom or max(192, min(ny, nx) // 8), ny, nx)
-    left, bottom = _most_active(first.data, zoom)
+    left, bottom = _most_active(first.data - first.meta.get("srquiet", 0.0), zoom)
     inside = np.s_[bottom : bottom + zoom, left : left + zoom]
     panels = {name: np.asarray(result.data) for name, result in results.items()}
     if truth is not None:
         panels["truth"] = truth
-    limit = max(300.0, float(np.nanpercentile(np.abs(first.data[inside]), 99.8)))
+    look = _look_of(first, first.data[inside])
+    panels = {name: data / look.level for name, data in panels.items()}
     rows = 2 + (truth is not None)
     if figure is None:
         figure = plt.figure(figsize=(3.4 * len(panels) + 2, 3.6 * rows))
     n = len(panels)
     margins = {"left": 0.3 / n, "right": 1 - 0.35 / n, "top": 1 - 0.12 / rows, "bottom": 0.18 / rows}
     grid = figure.add_gridspec(rows, n, wspace=0.08, hspace=0.35, **margins)
-    norm = AsinhNorm(linear_width=limit / 5, vmin=-limit, vmax=limit)
-    ticks = [sign * tick for tick in (limit, limit / 5) for sign in (-1, 1)]
-    ticks = {"ticks": [0, *ticks], "format": "%.0f"}
-    looks = [(panels, {"cmap": "gray", "norm": norm}, "line-of-sight field [G]", ticks)]
+    looks = [(panels, look.style, look.label, look.bar)]
     if truth is not None:
-        differences = {name: data - truth for name, data in panels.items() if name != "truth"}
+        differences = {name: data - panels["truth"] for name, data in panels.items() if name != "truth"}
         largest = max(float(np.nanpercentile(np.abs(data[inside]), 99)) for data in differences.values())
-        looks.append((differences, {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest}, "result - truth [G]", {}))
+        looks.append(
+            (differences, {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest}, f"result - truth [{look.unit}]", {})
+        )
     corner, end = (left, bottom), (left + zoom, bottom + zoom)
-    for row, (shown, look, label, bar) in enumerate(looks):
+    for row, (shown, style, label, bar) in enumerate(looks):
         drawn = []
         for column, (name, data) in enumerate(shown.items()):
             axes = figure.add_subplot(grid[row, column], projection=first)
-            image = _show(axes, data, corner, end, **look)
+            image = _show(axes, data, corner, end, **style)
             axes.set_title(name if row == 0 else f"{name} - truth")
             for i, (coordinate, title) in enumerate(zip(axes.coords, _axis_labels(first), strict=True)):
                 coordinate.set_ticklabel(size=8)
@@ -197,13 +217,13 @@ def plot_comparison(results, *, samples=None, truth=None, zoom=None, figure=None
     axes = figure.add_subplot(grid[-1, :])
     scale = float(np.mean(pixel_scale(first)))
     for name, data in panels.items():
-        drawn = (samples or {}).get(name, data)
+        drawn = samples[name] / look.level if name in (samples or {}) else data
         frequency, power = power_spectrum(drawn[inside], scale)
         style = {"color": "black", "linewidth": 2} if name == "truth" else {}
         axes.loglog(1 / frequency, power, label=f"{name}, one draw" if name in (samples or {}) else name, **style)
     axes.invert_xaxis()
     axes.set_xlabel("period [arcsec]")
-    axes.set_ylabel("power [G$^2$ arcsec$^2$]")
+    axes.set_ylabel("power [G$^2$ arcsec$^2$]" if look.unit == "G" else "power [arcsec$^2$]")
     axes.legend()
     return figure
 

@@ -69,15 +69,19 @@ def superresolve(
     Parameters
     ----------
     map : `~sunpy.map.GenericMap`, `~sunpy.map.MapSequence` or a sequence of Maps
-        Line-of-sight magnetograms of SOHO/MDI, or of SDO/HMI rebinned to about 2 arcsec per pixel: full disk or
-        cutout, in any orientation, with NaN where there is no field. Dask arrays are computed. The mask is
-        carried over but does not keep pixels from being used: set them to NaN for that. Not modified.
+        Line-of-sight magnetograms of SOHO/MDI, of GONG, or of SDO/HMI rebinned to about 2 arcsec per pixel; for
+        ``"enhance"`` magnetograms or continuum images of HMI at 0.5 arcsec per pixel. Full disk or cutout, in any
+        orientation, with NaN where there is no field. Dask arrays are computed. The mask is carried over but does not
+        keep pixels from being used: set them to NaN for that. Not modified.
     method : `str`, optional
-        One of `available_methods`: ``"ldm"`` (latent diffusion of the residual [1]_) or ``"bicubic"``
-        (calibration and interpolation; deterministic, on the grid of the input whatever its scale). No weights come
-        with the others, which are trained, or converted from those of the authors (`sunpy_superres.weights.convert`):
-        ``"highresnet"`` (MDI or GONG to HMI [2]_; draws if it was trained with dropout), ``"progressive"`` (MDI to
-        HMI) and ``"enhance"`` (HMI, deconvolved and enlarged twice [3]_), both deterministic.
+        One of `available_methods`:
+
+        * ``"ldm"``: MDI or GONG to HMI by latent diffusion of the residual [1]_, an ensemble
+        * ``"highresnet"``: MDI or GONG to HMI by a convolutional network [2]_; an ensemble by Monte-Carlo dropout, or
+          with ``n_samples=1`` the result of the whole network
+        * ``"progressive"``: MDI to HMI in two steps [4]_; deterministic
+        * ``"enhance"``: HMI, deconvolved and enlarged twice [3]_; deterministic
+        * ``"bicubic"``: calibration and interpolation, on the grid of the input whatever its scale; deterministic
     n_samples : `int`, optional
         Size of the ensemble. With 1 the result is one draw, without uncertainty; with a few the mean is good (the
         draws of ``"ldm"`` are antithetic) and the uncertainty rough. A deterministic method has
@@ -86,7 +90,8 @@ def superresolve(
         Weights: a name of `sunpy_superres.weights.list_models`, a folder, or ``"owner/name@revision"`` on the
         Hugging Face Hub. Defaults to those that fit.
     instrument : `str`, optional
-        ``"mdi"``, ``"gong"`` or ``"hmi"``, where the header does not tell or is not to be believed.
+        ``"mdi"``, ``"gong"``, ``"hmi"`` or ``"hmi-continuum"``, where the header does not tell or is not to be
+        believed.
     steps : `int`, optional
         Steps of the sampler. The spread is calibrated for the default of the model; other values are faster
         or slower and differ in spread and in power at small scales.
@@ -106,7 +111,8 @@ def superresolve(
     -------
     `~sunpy.map.GenericMap` or `list` of `~sunpy.map.GenericMap`
         Of the class of the input and with its metadata, four times (``"enhance"``: two times) as many pixels along
-        each axis, float32, in HMI gauss, NaN where the input is not finite. ``uncertainty`` is a
+        each axis, float32, in HMI gauss (a continuum image in the unit of the input), NaN where the input is not
+        finite. ``uncertainty`` is a
         `~astropy.nddata.StdDevUncertainty`: the spread of the ensemble, which says how far an HMI magnetogram,
         with its noise, may be from the mean. The header holds all that is needed to make the result again.
         For several maps, a list.
@@ -137,6 +143,8 @@ def superresolve(
     .. [2] Muñoz-Jaramillo et al. 2024, ApJS 271, 46, `doi:10.3847/1538-4365/ad12c2
        <https://doi.org/10.3847/1538-4365/ad12c2>`__
     .. [3] Díaz Baso & Asensio Ramos 2018, A&A 614, A5, `arXiv:1706.02933 <https://arxiv.org/abs/1706.02933>`__
+    .. [4] Rahman et al. 2020, ApJL 897, L32, `doi:10.3847/2041-8213/ab9d79
+       <https://doi.org/10.3847/2041-8213/ab9d79>`__
 
     Examples
     --------

@@ -37,6 +37,22 @@ def test_without_uncertainty(mdi_map):
     plt.close(figure)
 
 
+def test_continuum():
+    image = 4e4 * np.ones((40, 40), dtype=np.float32)
+    image[8:12, 20:24] *= 0.3
+    smap = maps.from_array(image, scale=0.504, instrument="hmi-continuum")
+    figure = plot_superresolution(smap, superresolve(smap, "bicubic", 1), zoom=12)
+    assert [axes.get_title() for axes in figure.axes if axes.get_title()] == ["input, HMI-CONTINUUM", "bicubic"]
+    # In units of the quiet Sun, and where the spot is.
+    for image in (image for axes in figure.axes[:4] for image in axes.get_images()):
+        low, high = image.get_clim()
+        assert 0.1 < low < 0.4
+        assert 0.9 < high < 1.2
+    center = np.mean(figure.axes[1].get_xlim()), np.mean(figure.axes[1].get_ylim())
+    assert np.hypot(center[0] - 22, center[1] - 10) < 9
+    plt.close(figure)
+
+
 def test_the_zoom_is_where_the_field_is(mdi_map, fine):
     figure = plot_superresolution(mdi_map, fine, zoom=12)
     zoomed = figure.axes[1]

@@ -15,6 +15,7 @@ from sunpy.data.test import get_test_filepath
 import sunpy_superres
 from sunpy_superres import inference, maps, sample_posterior, superresolve
 from sunpy_superres.exceptions import SunpySuperresUserWarning
+from sunpy_superres.instruments import HMI_SCALE
 
 
 @pytest.fixture
@@ -247,6 +248,48 @@ def test_other_images_are_refused():
         superresolve(aia)
 
 
+@pytest.fixture
+def continuum(rng):
+    """
+    Quiet Sun at disk center in counts, with a spot and a gap.
+    """
+    image = 4e4 * (1 + 0.03 * rng.normal(size=(40, 48)))
+    image[10:16, 12:18] *= 0.3
+    image[30, 40] = np.nan
+    smap = maps.from_array(image, scale=HMI_SCALE, instrument="hmi-continuum")
+    smap.meta["bunit"] = "DN/s"
+    return smap
+
+
+@pytest.mark.parametrize("method", ["bicubic", "enhance"])
+def test_continuum_keeps_its_unit(continuum, method):
+    result = superresolve(continuum, method, 1)
+    factor = 4 if method == "bicubic" else 2
+    assert result.unit == continuum.unit == u.DN / u.s
+    assert type(result) is type(continuum)
+    assert result.data.shape == (40 * factor, 48 * factor)
+    assert result.meta["srinstr"] == "hmi-continuum"
+    assert result.meta["srquiet"] == pytest.approx(4e4, rel=0.01)
+    assert np.isnan(result.data[30 * factor : 31 * factor, 40 * factor : 41 * factor]).all()
+    assert np.isnan(result.data).sum() == factor**2
+    assert np.nanmean(result.data) == pytest.approx(np.nanmean(continuum.data), rel=0.01)
+    assert result.data[13 * factor, 15 * factor] < 2e4
+    cube = sample_posterior(continuum, method, 1)
+    assert cube.unit == u.DN / u.s
+    np.testing.assert_array_equal(cube.data[0], result.data)
+
+
+def test_continuum_does_not_depend_on_its_unit(continuum):
+    relative = sunpy.map.Map(continuum.data / 4e4, {**continuum.meta, "bunit": ""})
+    one, other = (superresolve(smap, "enhance", 1).data for smap in (continuum, relative))
+    np.testing.assert_allclose(one / 4e4, other, rtol=0, atol=2e-3)
+
+
+def test_continuum_has_methods_of_its_own(continuum):
+    with pytest.raises(ValueError, match=r"no 'ldm' model for 'hmi-continuum'.*: enhance"):
+        superresolve(continuum)
+
+
 def test_empty_maps_are_refused(mdi_map):
     with pytest.warns(RuntimeWarning, match="All-NaN"):  # sunpy looks for the range of the color table
         nothing = sunpy.map.Map(np.full((8, 8), np.nan), mdi_map.meta)
@@ -280,8 +323,6 @@ def test_gong_is_brought_to_the_grid_of_the_model(gong, tmp_path, caplog):
         assert disk_radius(smap)[valid].max() == pytest.approx(0.997, abs=0.004)
     here, there = (smap.pixel_to_world(0 * u.pix, 0 * u.pix) for smap in (gong, fine))
     assert here.separation(there) < 2.6 * u.arcsec
-    with pytest.raises(ValueError, match=r"No weights for the method 'enhance'|There is no 'ldm' model for 'gong'"):
-        superresolve(gong)
 
 
 def enlarged(field, factor):

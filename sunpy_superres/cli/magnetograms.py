@@ -20,7 +20,7 @@ __all__ = ["compare_command", "demo_command", "superresolve_command"]
 @click.option("--n-samples", default=20, show_default=True, help="Size of the ensemble.")
 @click.option("--seed", type=int, help="Seed of the ensemble; drawn unless given. It is in the header either way.")
 @click.option("--model", help="Weights: a name of `sunpy-superres models list`, a folder, or owner/name@revision.")
-@click.option("--instrument", help="mdi, gong or hmi, where the header does not tell.")
+@click.option("--instrument", help="mdi, gong, hmi or hmi-continuum, where the header does not tell.")
 @click.option("--steps", type=int, help="Steps of the sampler; the model's own unless given.")
 @click.option("--device", help="cpu, cuda, cuda:1, mps; the best there is unless given.")
 @click.option("--tile-size", type=int, help="Side of a tile in pixels of the input.")
@@ -29,7 +29,7 @@ __all__ = ["compare_command", "demo_command", "superresolve_command"]
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def superresolve_command(files, out, plot, overwrite, quiet, **options):
     """
-    Super-resolve magnetograms (FITS) into the folder OUT.
+    Super-resolve magnetograms, or continuum images of HMI (FITS), into the folder OUT.
 
     Each result keeps the name of its input with `_superres` before the suffix; its uncertainty and mask are
     in the extensions UNCERT and MASK.

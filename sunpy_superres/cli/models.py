@@ -209,15 +209,16 @@ def publish_command(folder, repository, results, out, dry_run):
 
 def _artist(folder):
     """
-    What draws the figure of a model: its result for a magnetogram of MDI with a known truth, if it takes such.
+    What draws the figure of a model: its result for a magnetogram of MDI or GONG with a known truth, if it takes such.
     """
     from sunpy_superres.demo import plot_model  # NOQA: PLC0415
     from sunpy_superres.weights.files import read_config  # NOQA: PLC0415
 
     config = read_config(folder)
-    if "mdi" not in config["instruments"]:
-        return None
-    return partial(plot_model, method=config["method"], model=folder)
+    for instrument in ("mdi", "gong"):
+        if instrument in config["instruments"]:
+            return partial(plot_model, method=config["method"], model=folder, instrument=instrument)
+    return None
 
 
 @models_group.command("convert")

@@ -225,7 +225,10 @@ def fit(recipe, data, out, *, validation=None, device=None, progress=print):
     for name in recipe.stages:
         with _quiet():
             _fit_stage(name, recipe, model, Path(data), validation, out, device, progress)
-    hardware = torch.cuda.get_device_name() if device.type == "cuda" else platform.processor() or platform.machine()
+    if device.type == "cuda":
+        hardware = torch.cuda.get_device_name()
+    else:
+        hardware = f"{torch.get_num_threads()} cores of a CPU ({platform.processor() or platform.machine()})"
     scale = recipe.scale or HMI_SCALE * model.factor
     # Half the size; the rounding is far below the noise of any magnetogram.
     save_model(

@@ -44,6 +44,11 @@ _HEADLINES = (
     "flux_ratio",
     "pair_correlation_gain",
     "pair_rmse_ratio",
+    "reference_correlation",
+    "sobel_ratio",
+    "flux_in_out",
+    "granulation_contrast_ratio",
+    "quiet_mean_change",
 )
 _CARD = """
 # {name}, version {version}
@@ -175,7 +180,7 @@ def build_release(folder, out, *, repository, results=(), draw=None):
     if not re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", config["name"]):
         msg = f"{folder / CONFIG}: the name must be small letters and digits with hyphens, not {config['name']!r}."
         raise ValueError(msg)
-    measured = _measured(results, sha256_of(folder / WEIGHTS))
+    measured, commands = _measured(results, sha256_of(folder / WEIGHTS))
     headlines = {name: round(measured[name], 4) for name in _HEADLINES if name in measured}
     config |= {"factor": load_model(folder).factor, "metrics": headlines or config.get("metrics", {})}
     card = _checked_card(folder / CARD, config) if (folder / CARD).is_file() else None
@@ -194,7 +199,7 @@ def build_release(folder, out, *, repository, results=(), draw=None):
         elif draw is not None:
             draw(staging / FIGURE)
         has_figure = (staging / FIGURE).is_file()
-        text = card or _new_card(folder, config, repository, measured, has_figure=has_figure)
+        text = card or _new_card(folder, config, repository, measured, commands, has_figure=has_figure)
         (staging / CARD).write_text(text, encoding="utf-8")
         registry_entry(staging)
     return out
@@ -202,14 +207,15 @@ def build_release(folder, out, *, repository, results=(), draw=None):
 
 def _measured(paths, sha256):
     """
-    Figures of the benchmark, of these weights and no others.
+    Figures of the benchmark, of these weights and no others, and the commands that measure them.
     """
-    measured = {}
+    measured, commands = {}, []
     for path in paths:
         try:
             results = json.loads(Path(path).read_text(encoding="utf-8"))
             figures = {str(name): value for name, value in results["figures"].items() if value is not None}
-            of = results.get("provenance", {}).get("srsha256")
+            provenance = results.get("provenance", {})
+            of = provenance.get("srsha256")
             right = all(isinstance(value, int | float) and math.isfinite(value) for value in figures.values())
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             msg = f"{path} is nothing that `sunpy-superres benchmark -o` wrote: {error!r}."
@@ -221,7 +227,11 @@ def _measured(paths, sha256):
             msg = f"{path} holds figures of other weights (SHA-256 {of}..., and this is {sha256[:16]}...)."
             raise ValueError(msg)
         measured |= figures
-    return measured
+        given = {"method": provenance.get("srmethod"), "instrument": provenance.get("srinstr")}
+        given |= {"n-samples": results.get("n_samples"), "seed": results.get("seed")}
+        options = "".join(f" --{name} {value}" for name, value in given.items() if value is not None)
+        commands.append(f"`sunpy-superres benchmark DATA{options}`")
+    return measured, list(dict.fromkeys(commands))
 
 
 def registry_entry(folder, repository="", revision=""):
@@ -335,7 +345,7 @@ def _checked_card(path, config):
     return text
 
 
-def _new_card(folder, config, repository, measured, *, has_figure):
+def _new_card(folder, config, repository, measured, commands, *, has_figure):
     from huggingface_hub import EvalResult, ModelCardData  # NOQA: PLC0415
 
     evaluated = [
@@ -372,7 +382,7 @@ def _new_card(folder, config, repository, measured, *, has_figure):
     figures = "Nothing was measured: see `sunpy-superres benchmark`."
     if measured:
         rows = "\n".join(f"| {name} | {value:.4g} |" for name, value in measured.items())
-        figures = f"By `sunpy-superres benchmark`:\n\n| figure | measured |\n|---|---|\n{rows}"
+        figures = f"By {' and '.join(commands)}, on the validation images:\n\n| figure | measured |\n|---|---|\n{rows}"
     if has_figure:
         figures += f"\n\n![Input, result, truth and uncertainty]({FIGURE})"
     values = config | {"repository": repository, "instruments": ", ".join(config["instruments"])}

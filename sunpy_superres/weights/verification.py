@@ -12,13 +12,15 @@ from safetensors.torch import save
 from sunpy_superres._atomic import replacing
 from sunpy_superres.degradation import degrade, synthetic_magnetogram
 from sunpy_superres.inference import Engine
-from sunpy_superres.weights.files import load_model
+from sunpy_superres.instruments import INSTRUMENTS
+from sunpy_superres.weights.files import load_model, read_config
 from sunpy_superres.weights.layout import VERIFICATION
 
 __all__ = ["TOLERANCE", "verify", "write_verification"]
 
-#: Largest difference in gauss that is put down to another processor, or another version of torch.
-TOLERANCE = 0.1
+#: Largest difference, in gauss and in intensities of the quiet Sun, that is put down to another processor, or another
+#: version of torch.
+TOLERANCE = {"magnetogram": 0.1, "continuum": 1e-4}
 #: Pixels of the input along each axis: whole cells of every method.
 _SIZE = 32
 
@@ -31,9 +33,19 @@ def _run(model, field, radius, seed):
     return sample.contiguous()
 
 
+def _quantity(folder):
+    """
+    What a model takes: magnetograms, unless its instruments are others.
+    """
+    names = read_config(folder).get("instruments") or ()
+    known = {INSTRUMENTS[name].quantity for name in names if name in INSTRUMENTS}
+    return "continuum" if known == {"continuum"} else "magnetogram"
+
+
 def write_verification(folder):
     """
-    Run a model on a synthetic magnetogram and keep input and output beside its weights.
+    Run a model on a synthetic magnetogram, or on one made to look like a continuum image; keep input and output
+    beside its weights.
 
     Parameters
     ----------
@@ -55,6 +67,8 @@ def write_verification(folder):
     seed = 0
     truth = synthetic_magnetogram((4 * _SIZE, 4 * _SIZE), seed=seed)
     field = 0.7 * torch.from_numpy(degrade(truth, seed=seed))[None, None]
+    if _quantity(folder) == "continuum":
+        field = 1 - field.abs() / 4000
     radius = torch.full_like(field, 0.3)
     tensors = {"field": field, "radius": radius, "sample": _run(model, field, radius, seed)}
     target = folder / VERIFICATION
@@ -75,7 +89,8 @@ def verify(folder):
     Returns
     -------
     `float`
-        The largest difference from the output that it was published with, in gauss, not above `TOLERANCE`.
+        The largest difference from the output that it was published with, in gauss or in intensities of the quiet Sun,
+        not above `TOLERANCE`.
 
     Raises
     ------
@@ -99,10 +114,12 @@ def verify(folder):
     except Exception as error:  # what a file holds that was altered fails anywhere
         msg = f"{path} is damaged, or was made for a model of another kind ({error}); get it again."
         raise ValueError(msg) from error
-    if not difference <= TOLERANCE:
+    allowed = TOLERANCE[quantity := _quantity(folder)]
+    if not difference <= allowed:
+        unit = "G" if quantity == "magnetogram" else "of the quiet Sun"
         msg = (
-            f"The model in {folder} gives another result than when it was published: {difference:.3g} G apart, "
-            f"{TOLERANCE:g} G are allowed. Either the files are not those that were published, or this version of "
+            f"The model in {folder} gives another result than when it was published: {difference:.3g} {unit} apart, "
+            f"{allowed:g} {unit} are allowed. Either the files are not those that were published, or this version of "
             "torch or of the package computes something else."
         )
         raise ValueError(msg)

@@ -60,7 +60,8 @@ def superresolve_command(files, out, plot, overwrite, quiet, **options):
                 _superresolve_file(file, target, plot=plot, overwrite=overwrite, progress=not quiet, **options)
         except click.ClickException as error:
             # The other files are not lost for one that is bad.
-            click.echo(f"Error: {file}: {error.message}", err=True)
+            told = error.message if str(file) in error.message else f"{file}: {error.message}"
+            click.echo(f"Error: {told}", err=True)
             failed += 1
             continue
         click.echo(str(target))

@@ -55,7 +55,7 @@ class ModelRecord:
         For people: what it does, what it was trained on, under which terms it is, and what to cite.
     repository, revision : `str`
         Repository on the Hugging Face Hub and the commit in it. Without a revision the model has not been published
-        there, and the name is only reserved.
+        there, and the name is only what it is meant to be.
     metrics : `dict`
         The headline figures, by the names of `sunpy_superres.benchmark`.
     files : `dict`

@@ -16,7 +16,7 @@ from sunpy_superres.benchmark.degraded import degraded_hmi, run_degraded, score_
 from sunpy_superres.benchmark.full_disk import run_full_disk
 from sunpy_superres.benchmark.pairs import real_pairs, run_pairs
 from sunpy_superres.benchmark.reference import continuum_figures, run_continuum, run_reference, score_reference
-from sunpy_superres.benchmark.report import TARGETS, Target, read_json, table, write_json
+from sunpy_superres.benchmark.report import TARGETS, Target, read_json, table, targets_of, write_json
 
 __all__ = [
     "TARGETS",
@@ -37,6 +37,7 @@ __all__ = [
     "score_ensemble",
     "score_reference",
     "table",
+    "targets_of",
     "write_csv",
     "write_json",
 ]

@@ -4,6 +4,7 @@ Time and memory of one magnetogram, and what tiles change of it.
 
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from sunpy_superres.benchmark.report import write_json
 from sunpy_superres.maps import read_map
 
 __all__ = ["run_full_disk"]
+
+#: Largest side of what is computed without tiles.
+_WHOLE = 1024
 
 
 def run_full_disk(
@@ -31,7 +35,8 @@ def run_full_disk(
     method, model, n_samples, seed, steps, **options
         As for `sunpy_superres.superresolve`.
     tile_sizes : `tuple` of `int`, optional
-        One sample is computed in one piece and in tiles of each of these sizes, in float32.
+        One sample is computed in one piece and in tiles of each of these sizes, in float32: of the whole map, or of
+        the 1024 x 1024 pixels in its middle if it is larger.
 
     Returns
     -------
@@ -81,10 +86,15 @@ def _tile_difference(smap, method, model, seed, steps, tile_sizes):
 
     device = torch.device("cpu")  # elsewhere convolutions need not add up in the same order
     observation = observations.read(smap)
+    starts = [max(0, (side - _WHOLE) // 2) for side in smap.data.shape]
+    middle = tuple(slice(start, start + _WHOLE) for start in starts)
+    observation = replace(
+        observation, **{name: getattr(observation, name)[middle] for name in ("field", "valid", "radius")}
+    )
     network = network_of(method, model, observation.instrument.name)
     whole, *tiled = (
         next(draw(network, observation, [0], seed=seed, steps=steps, device=device, tile_size=size))
-        for size in (max(smap.data.shape), *tile_sizes)
+        for size in (_WHOLE, *tile_sizes)
     )
     valid = observation.valid.repeat(network.factor, axis=0).repeat(network.factor, axis=1)
     return max(float(np.abs(one - whole)[valid].max()) for one in tiled)

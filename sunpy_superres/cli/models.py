@@ -75,7 +75,9 @@ def info_command(name):
         record = model_info(name)
         place = _place(record)
     published = (
-        f"{record.repository} at {record.revision}" if record.revision else f"not published (meant for {record.repository})"
+        f"{record.repository} at {record.revision}"
+        if record.revision
+        else f"not published (meant for {record.repository})"
     )
     rows = {
         "model": f"{record.name}, version {record.version} ({place})",

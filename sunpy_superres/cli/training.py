@@ -143,7 +143,8 @@ def benchmark_command(data, out, instrument, full_disk, markdown, **options):
             run(out=None if out is None else out / f"{name}.json", progress=progress, **options)
             for name, run in runs.items()
         ]
-        click.echo(benchmark.table(*results, style="markdown" if markdown else "plain", measured=True))
+        targets = benchmark.targets_of(options["method"])
+        click.echo(benchmark.table(*results, style="markdown" if markdown else "plain", targets=targets, measured=True))
 
 
 @click.command("ablation")

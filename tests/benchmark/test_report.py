@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from sunpy_superres.benchmark import TARGETS, Target, read_json, table, write_json
+from sunpy_superres.benchmark import TARGETS, Target, read_json, table, targets_of, write_json
 
 
 @pytest.mark.parametrize(
@@ -95,3 +95,16 @@ def test_json_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
 def test_json_needs_a_folder(tmp_path):
     with pytest.raises(FileNotFoundError, match="does not exist"):
         write_json({}, tmp_path / "nowhere" / "results.json")
+
+
+def test_every_method_has_demands_of_its_own():
+    figures = {"figures": {"rmse_ratio": 0.77, "sobel_ratio": 2.0}}
+    rows = {method: table(figures, targets=targets_of(method), measured=True) for method in ("ldm", "highresnet")}
+    assert len(rows["ldm"].splitlines()) == 4
+    assert "| 0.770 | <= 0.75 | <= 0.65 | missed |" in rows["ldm"]
+    assert "| 0.770 | <= 0.78 |  | must |" in rows["highresnet"]
+    assert "| 2.000 |  |  |  |" in rows["highresnet"]
+    assert "| 2.000 | 1.4 to 1.8 |  | missed |" in table(figures, targets=targets_of("enhance"))
+    assert "| 0.770 |  |  |  |" in table(figures, targets=targets_of("bicubic"))
+    names = {target.name for target in TARGETS}
+    assert all(target.name in names for target in targets_of("enhance"))

@@ -32,7 +32,13 @@ def test_info(run):
     record = model_info("ldm-mdi-hmi")
     found = run("info", "ldm-mdi-hmi")
     assert found.exit_code == 0
-    for said in (record.citation, record.license, record.files["model.safetensors"].sha256, "not published", "multistep"):
+    for said in (
+        record.citation,
+        record.license,
+        record.files["model.safetensors"].sha256,
+        "not published",
+        "multistep",
+    ):
         assert said in found.output
 
 

@@ -74,11 +74,9 @@ def info_command(name):
     with one_line():
         record = model_info(name)
         place = _place(record)
-    published = (
-        f"{record.repository} at {record.revision}"
-        if record.revision
-        else f"not published (meant for {record.repository})"
-    )
+    published = f"not published (meant for {record.repository})"
+    if record.revision:
+        published = f"{record.repository} at {record.revision}"
     rows = {
         "model": f"{record.name}, version {record.version} ({place})",
         "what": record.summary,

@@ -107,12 +107,22 @@ class MirrorConv(nn.Conv2d):
     def __init__(self, inputs, outputs):
         super().__init__(inputs, outputs, 3)
 
-    def forward(self, x):
+    def forward(self, x, weight=None, bias=None):
+        """
+        Convolve, with other weights than the layer's own if they are given.
+        """
+        weight, bias = (self.weight, self.bias) if weight is None else (weight, bias)
         # There is nothing to reflect in an axis of one pixel: it is repeated.
         rows, columns = ("reflect" if side > 1 else "replicate" for side in x.shape[-2:])
         if rows == columns:
-            return super().forward(F.pad(x, (1, 1, 1, 1), mode=rows))
-        return super().forward(F.pad(F.pad(x, (1, 1, 0, 0), mode=columns), (0, 0, 1, 1), mode=rows))
+            x = F.pad(x, (1, 1, 1, 1), mode=rows)
+        else:
+            x = F.pad(F.pad(x, (1, 1, 0, 0), mode=columns), (0, 0, 1, 1), mode=rows)
+        if x.shape[1] == 1:
+            # One channel has no layout, and without one the order of summation depends on the width of a tile.
+            x, weight = (F.pad(part, (0, 0, 0, 0, 0, 1)) for part in (x, weight))
+            x = x.contiguous(memory_format=torch.channels_last)
+        return F.conv2d(x, weight, bias)
 
 
 def refine_by_rows(features, enlarge, refine, factor, *, rows=8):

@@ -6,6 +6,7 @@ description in the paper (A&A 614, A5, arXiv:1706.02933). The noise that the aut
 matter of training and not here.
 """
 
+import torch
 from torch import nn
 from torch.nn import functional as F
 
@@ -18,6 +19,18 @@ __all__ = ["Enhance"]
 def _normalization(channels):
     # The constants of Keras, which counts the momentum from the other end.
     return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
+
+
+def _normalized(conv, norm, x):
+    """
+    Convolution and batch normalization; after training they are one convolution, which is also exact in tiles.
+    """
+    if norm.training:
+        return norm(conv(x))
+    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+    weight = conv.weight * scale[:, None, None, None]
+    bias = (conv.bias - norm.running_mean) * scale + norm.bias
+    return conv(x, weight.to(x.dtype), bias.to(x.dtype))
 
 
 class _Block(nn.Module):
@@ -35,8 +48,8 @@ class _Block(nn.Module):
         self.second_norm = _normalization(channels)
 
     def forward(self, x):
-        y = F.relu(self.first_norm(self.first(x)), inplace=True)
-        return x + self.second_norm(self.second(y))
+        y = F.relu(_normalized(self.first, self.first_norm, x), inplace=True)
+        return x + _normalized(self.second, self.second_norm, y)
 
 
 @register_method("enhance")
@@ -83,8 +96,7 @@ class Enhance(SuperResolver):
         """
         Compute the hidden layers in a lower precision; fields come in and go out in float32.
         """
-        for part in (self.blocks, self.last, self.last_norm, self.fine):
-            part.to(dtype)
+        self.fine.to(dtype)  # the others where they are merged with the normalization
         return dtype
 
     def forward(self, field, radius=None):
@@ -103,8 +115,8 @@ class Enhance(SuperResolver):
         `torch.Tensor`
             Shape (n, 1, 2 * y, 2 * x), in gauss.
         """
-        first = F.relu(self.stem(field / self.unit)).to(self.last.weight.dtype)
-        x = first + self.last_norm(self.last(self.blocks(first)))
+        first = F.relu(self.stem(field / self.unit)).to(self.fine.weight.dtype)
+        x = first + _normalized(self.last, self.last_norm, self.blocks(first))
 
         def enlarge(features):
             return F.interpolate(features, scale_factor=self.factor, mode="nearest")

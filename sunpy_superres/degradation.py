@@ -53,8 +53,8 @@ def diffraction(frequency, cutoff):
     return 2 / math.pi * (np.arccos(part) - part * np.sqrt(1 - part**2))
 
 
-@lru_cache(maxsize=2)
-def sharpening_kernel(radius=24):
+@lru_cache(maxsize=4)
+def sharpening_kernel(radius=24, *, tails=_TAILS):
     """
     The blur that leads from a telescope of twice the aperture of HMI to HMI: what ``method="enhance"`` undoes.
 
@@ -65,6 +65,8 @@ def sharpening_kernel(radius=24):
     ----------
     radius : `int`, optional
         Fine pixels on each side; the tails are cut there. Defaults to 24, which is 6 arcsec.
+    tails : `float`, optional
+        Share of the tails in the point-spread function at its center. Defaults to the 0.1 of the paper.
 
     Returns
     -------
@@ -84,7 +86,7 @@ def sharpening_kernel(radius=24):
     pixel, finer, n = HMI_SCALE / 2, 4, 512
     place = (np.arange(n * finer) - n * finer // 2) * (pixel / finer)
     distance = np.hypot(*np.meshgrid(place, place)) * (math.pi * _APERTURE / WAVELENGTH * _ARCSEC)
-    spread = (1 - _TAILS) * np.exp(-((distance / _CORE) ** 2)) + _TAILS / (1 + (distance / _WING) ** _EXPONENT)
+    spread = (1 - tails) * np.exp(-((distance / _CORE) ** 2)) + tails / (1 + (distance / _WING) ** _EXPONENT)
     transfer = np.fft.fft2(np.fft.ifftshift(spread / spread.sum())).real
     kept = np.r_[0 : n // 2, n * finer - n // 2 : n * finer]
     frequency = np.fft.fftfreq(n, pixel)

@@ -82,6 +82,10 @@ class Jitter:
         Standard deviation of the relative error of the calibration.
     sharpening : `bool`, optional
         Whether `~sunpy_superres.degradation.sharpening_kernel` blurs the fields before all else.
+    tails : `tuple` of `float`, optional
+        Range of the strength of its tails, from 0 for a point-spread function without any to 1 for that of the paper.
+    contrast : `tuple` of `float`, optional
+        Range of a factor on the contrast of continuum images.
     blur, grain : `float`, optional
         Blur in arcsec and noise in gauss of the core, where they are not those of the instrument: a network that
         sharpens an instrument's own images is trained on those images, blurred as much as they are themselves.
@@ -94,6 +98,8 @@ class Jitter:
     noise: tuple = (3.0, 30.0)
     gain: float = 0.03
     sharpening: bool = False
+    tails: tuple = (1.0, 1.0)
+    contrast: tuple = (1.0, 1.0)
     blur: float | None = None
     grain: float | None = None
 
@@ -172,12 +178,9 @@ class PatchPool:
         self._pixels = torch.from_numpy(np.concatenate([f.ravel() for f in fields])).to(device)
         self._whole = whole
         self._corners, self._weights = self._candidates(fields, quiet, simulated, device)
-        self._transfer = None
+        self._transfers = None
         if self.jitter.sharpening:
-            kernel = torch.from_numpy(sharpening_kernel().copy()).to(device)
-            placed = torch.zeros(whole, whole, device=device)
-            placed[: len(kernel), : len(kernel)] = kernel
-            self._transfer = torch.fft.rfft2(placed.roll([-(len(kernel) // 2)] * 2, dims=(0, 1)))
+            self._transfers = [self._transfer(kernel) for kernel in (sharpening_kernel(tails=0), sharpening_kernel())]
 
     @property
     def device(self):
@@ -185,6 +188,11 @@ class PatchPool:
         Device of the pixels.
         """
         return self._pixels.device
+
+    def _transfer(self, kernel):
+        placed = torch.zeros(self._whole, self._whole, device=self.device)
+        placed[: len(kernel), : len(kernel)] = torch.from_numpy(kernel.copy())
+        return torch.fft.rfft2(placed.roll([-(len(kernel) // 2)] * 2, dims=(0, 1)))
 
     def _candidates(self, fields, quiet, simulated, device):
         frames = {}
@@ -254,6 +262,8 @@ class PatchPool:
         if self.quantity == "magnetogram":
             sign = torch.where(flip[3], 1.0, -1.0) * (0.85 + 0.3 * uniform(n))
             truth = truth * sign[:, None, None, None]
+        else:
+            truth = 1 + (truth - 1) * _between(self.jitter.contrast, n, uniform)
         field = self._degrade(truth, n, uniform, generator)
         m = self.margin
         truth = truth[..., m * self.factor : -m * self.factor, m * self.factor : -m * self.factor]
@@ -279,9 +289,10 @@ class PatchPool:
         fwhm = (fwhm[:, None] * (1 + 0.04 * normal(n, 2))).clamp(0, 1.2 * high) / HMI_SCALE
         offset = uniform(n, 2) - 0.5
         offset = torch.where((core & (uniform(n) < 0.7))[:, None], torch.zeros_like(offset), offset)
-        if self._transfer is not None:
+        if self._transfers is not None:
             # What comes in over the opposite edge stays within the margin.
-            truth = torch.fft.irfft2(torch.fft.rfft2(truth) * self._transfer, s=truth.shape[-2:])
+            transfer = torch.lerp(*self._transfers, _between(jitter.tails, n, uniform).to(self._transfers[0].dtype))
+            truth = torch.fft.irfft2(torch.fft.rfft2(truth) * transfer, s=truth.shape[-2:])
         seen = blur_and_bin(truth, fwhm, offset, self.factor)
         log_low, log_high = (float(np.log(v)) for v in jitter.noise)
         noise = torch.exp(log_low + (log_high - log_low) * uniform(n))
@@ -303,3 +314,13 @@ class PatchPool:
         distance = angle.cos() * cells[:, None] + angle.sin() * cells - (0.6 * uniform(n) - 0.1)[:, None, None]
         inside = (distance < 0) | (uniform(n) > 0.1)[:, None, None]
         return F.interpolate(inside[:, None].float(), scale_factor=cell)
+
+
+def _between(limits, n, uniform):
+    """
+    A number for every patch between two limits; nothing is drawn where they are the same.
+    """
+    low, high = limits
+    if low == high:
+        return torch.tensor(low)
+    return (low + (high - low) * uniform(n))[:, None, None, None]

@@ -148,7 +148,8 @@ def degraded_hmi(
     method : `str`, optional
         The method to be measured. Defaults to ``"ldm"``.
     n_samples : `int`, optional
-        Members of the ensemble, at least 2, or 3 if they are antithetic. Defaults to 20.
+        Members of the ensemble, at least 2, or 3 if they are antithetic; or 1, for the scores of one result alone.
+        Defaults to 20.
     seed : `int`, optional
         Seed of the noise of the degradation and of the samples, the same for every image. Defaults to 0.
     instrument : `str`, optional
@@ -188,8 +189,11 @@ def degraded_hmi(
         raise ValueError(msg)
     network = network_of(method, options.get("model"), instrument)
     least = 3 if network.antithetic else 2  # two of them independent
-    if network.stochastic and n_samples < least:
-        msg = f"n_samples must be at least {least} to judge an ensemble of {method!r}, got {n_samples!r}."
+    if network.stochastic and n_samples != 1 and n_samples < least:
+        msg = (
+            f"n_samples must be at least {least} to judge an ensemble of {method!r}, or 1 for one result alone, "
+            f"got {n_samples!r}."
+        )
         raise ValueError(msg)
     images, meta = [], None
     for path in progress_bar(paths, show=progress):

@@ -189,10 +189,10 @@ def test_a_model_is_loaded_once():
 
 
 def test_unknown_names():
-    with pytest.raises(ValueError, match="known are ldm-mdi-hmi"):
+    with pytest.raises(ValueError, match="known are .*highresnet-mdi-hmi, ldm-gong-hmi, ldm-mdi-hmi"):
         model_info("magic")
-    with pytest.raises(ValueError, match="there is one for hmi, mdi"):
-        find_model("ldm", "gong")
+    with pytest.raises(ValueError, match=r"there is one for hmi, mdi\. Methods with a model for 'gong': highresnet, ldm"):
+        find_model("progressive", "gong")
 
 
 def test_a_model_by_name_and_version():

@@ -54,7 +54,8 @@ class Observation:
     ----------
     field : `numpy.ndarray`
         Line-of-sight magnetic field of shape (ny, nx), float32 in native byte order, in gauss of the instrument; of a
-        continuum image the intensity in units of the quiet Sun at disk center. 0 where it is not valid.
+        continuum image the intensity in units of the quiet Sun at disk center. Where it is not valid it is 0, or on the
+        disk of a continuum image that of the nearest valid pixel.
     valid : `numpy.ndarray`
         Of bool and the same shape, `False` where the input is not finite.
     radius : `numpy.ndarray`
@@ -155,8 +156,8 @@ def read(smap, *, instrument=None):
 
     Notes
     -----
-    Continuum images of HMI may have any unit. The quiet Sun is the median of the disk after division by the limb
-    darkening, which is expected in the image unless its JSOC series is one without it (``noLimbDark``).
+    Continuum images of HMI may have any unit. The quiet Sun is the median of the disk, without spots, after division by
+    the limb darkening; that is expected in an image unless it is as bright near the limb as at disk center.
     Where the header has no BUNIT, JSOC's ``_BUNIT`` counts; without either the data are taken to be gauss only
     if the header calls them a magnetogram (CONTENT, DRMS_ID) or ``instrument`` is given.
     Absolute values above 100 kG are undeclared fill values: they are treated like NaN. So is the sky of GONG
@@ -202,8 +203,12 @@ def read(smap, *, instrument=None):
 
 
 def _read_continuum(smap, instrument):
-    if _states_gauss(smap) or "magnetogram" in _content(smap) or _segment(smap) == "magnetogram":
+    if _states(smap, u.G) or "magnetogram" in _content(smap) or _segment(smap) == "magnetogram":
         msg = "The map is a magnetogram, not a continuum image: leave instrument= away, or give 'hmi'."
+        raise ValueError(msg)
+    foreign = type(smap).__module__.startswith("sunpy.map.sources") and not isinstance(smap, HMIMap)
+    if foreign or _states(smap, u.m / u.s):
+        msg = f"This {type(smap).__name__} in {smap.unit} is no continuum image of SDO/HMI."
         raise ValueError(msg)
     data = _two_dimensional(smap)
     usable_wcs(smap)
@@ -214,8 +219,12 @@ def _read_continuum(smap, instrument):
         raise ValueError(_EMPTY)
     image[~valid] = 0
     radius = disk_radius(smap)
-    level = quiet_sun(image, valid, radius, flat="nolimbdark" in str(smap.meta.get("drms_id", "")).lower())
+    level = quiet_sun(image, valid, radius)
     image /= np.float32(level)
+    if (holes := ~valid & (radius < 1)).any():
+        # Darker than any spot, they would be seen far around: the nearest intensity takes their place.
+        nearest = ndimage.distance_transform_edt(~valid, return_distances=False, return_indices=True)
+        image[holes] = image[tuple(index[holes] for index in nearest)]
     scale = float(np.mean(pixel_scale(smap)))
     return Observation(image, valid, radius, scale, instrument, quiet_sun=level)
 
@@ -264,10 +273,15 @@ def _refuse_other_quantities(smap, known=None):
         raise ValueError(msg)
 
 
-def _states_gauss(smap):
-    text = str(smap.meta.get("bunit") or smap.meta.get("_bunit") or "").strip()
-    unit = u.G if text.lower() == "gauss" else u.Unit(text, parse_strict="silent")
-    return unit.is_equivalent(u.G)
+def _unit(text):
+    return u.G if text.lower() == "gauss" else u.Unit(text, parse_strict="silent")
+
+
+def _states(smap, unit):
+    """
+    Whether the header gives a unit of this kind.
+    """
+    return _unit(str(smap.meta.get("bunit") or smap.meta.get("_bunit") or "").strip()).is_equivalent(unit)
 
 
 def _factor_to_gauss(smap, *, assume_gauss):
@@ -284,11 +298,13 @@ def _factor_to_gauss(smap, *, assume_gauss):
         )
         raise ValueError(msg)
     text = str(text).strip()
-    unit = u.G if text.lower() == "gauss" else u.Unit(text, parse_strict="silent")
     try:
-        return float(unit.to(u.G))
+        return float(_unit(text).to(u.G))
     except (ValueError, TypeError):  # not a unit, or none of a magnetic field
-        msg = f"The unit of the map is {text!r}; accepted: magnetograms in gauss of {_accepted()}."
+        msg = (
+            f"The unit of the map is {text!r}; accepted: magnetograms in gauss of {_accepted()}. If it is a continuum "
+            "image of HMI whose header does not say so, give instrument='hmi-continuum'."
+        )
         raise ValueError(msg) from None
 
 
@@ -314,6 +330,8 @@ def _filled_sky(field, sky):
     if not len(values):
         return sky
     filled = field == values[np.argmax(counts)]
+    # Not the pixels of the disk that happen to have that value, but those that the sky reaches.
+    filled = ndimage.binary_propagation(sky & filled, np.ones((3, 3)), mask=filled)
     return sky | ndimage.binary_dilation(filled, np.ones((3, 3)))
 
 

@@ -32,6 +32,20 @@ def _look_of(fine, inside):
     return _Look(1.0, "G", "line-of-sight field [G]", style, {"ticks": ticks, "format": "%.0f"})
 
 
+def _activity(smap, level):
+    """
+    Where there is something to see: the field, or how far a continuum image is from a quiet Sun, away from the limb.
+    """
+    data = np.asarray(smap.data)
+    if not level:
+        return data
+    from sunpy_superres._quiet_sun import limb_darkening  # NOQA: PLC0415
+    from sunpy_superres._wcs import disk_radius  # NOQA: PLC0415
+
+    radius = disk_radius(smap)
+    return np.where(radius < 0.95, data / level - limb_darkening(radius), 0)
+
+
 def _most_active(data, size, known=None):
     """
     Lower left corner of the square of the given side (pixels) with the most unsigned flux.
@@ -92,14 +106,14 @@ def plot_superresolution(smap, fine, *, sample=None, truth=None, zoom=None, figu
     zoom = min(zoom or max(48, min(smap.data.shape) // 6), *smap.data.shape)
     # Where the result is: the sky of the input may be filled with a number.
     known = np.isfinite(fine.data[:: int(factor) or 1, :: int(factor) or 1])
-    rest = fine.meta.get("srquiet", 0.0)
-    left, bottom = _most_active(smap.data - rest, zoom, known if known.shape == smap.data.shape else None)
+    level = fine.meta.get("srquiet")
+    left, bottom = _most_active(_activity(smap, level), zoom, known if known.shape == smap.data.shape else None)
     spread = None if fine.uncertainty is None else fine.uncertainty.array
     method, samples = fine.meta.get("srmethod", "result"), fine.meta.get("srnsamp")
     name = method if spread is None else f"{method}: mean of {samples or 'the'} samples"
     source = str(fine.meta.get("srinstr", "its own")).upper()
     seen = np.where(known, smap.data, np.nan) if known.shape == smap.data.shape else smap.data
-    title = f"input, {source}" if rest else f"input [G of {source}]"
+    title = f"input, {source}" if level else f"input [G of {source}]"
     panels = [(title, smap, seen, 1), (name, fine, fine.data, factor)]
     if sample is not None:
         panels.append(("one sample", fine, sample.data, factor))
@@ -179,7 +193,7 @@ def plot_comparison(results, *, samples=None, truth=None, zoom=None, figure=None
     first = next(iter(results.values()))
     ny, nx = first.data.shape
     zoom = min(zoom or max(192, min(ny, nx) // 8), ny, nx)
-    left, bottom = _most_active(first.data - first.meta.get("srquiet", 0.0), zoom)
+    left, bottom = _most_active(_activity(first, first.meta.get("srquiet")), zoom)
     inside = np.s_[bottom : bottom + zoom, left : left + zoom]
     panels = {name: np.asarray(result.data) for name, result in results.items()}
     if truth is not None:

@@ -83,9 +83,9 @@ def superresolve(
         * ``"enhance"``: HMI, deconvolved and enlarged twice [3]_; deterministic
         * ``"bicubic"``: calibration and interpolation, on the grid of the input whatever its scale; deterministic
     n_samples : `int`, optional
-        Size of the ensemble. With 1 the result is one draw, without uncertainty; with a few the mean is good (the
-        draws of ``"ldm"`` are antithetic) and the uncertainty rough. A deterministic method has
-        one result whatever is asked for, and no uncertainty. Defaults to 20.
+        Size of the ensemble. With 1 the result is one draw (of ``"highresnet"``, that of the whole network), without
+        uncertainty; with a few the mean is good (the draws of ``"ldm"`` are antithetic) and the uncertainty rough. A
+        deterministic method has one result whatever is asked for, and no uncertainty. Defaults to 20.
     model : `str` or path-like, optional
         Weights: a name of `sunpy_superres.weights.list_models`, a folder, or ``"owner/name@revision"`` on the
         Hugging Face Hub. Defaults to those that fit.
@@ -97,7 +97,7 @@ def superresolve(
         or slower and differ in spread and in power at small scales.
     seed : `int`, optional
         Seed of the ensemble, 0 or larger. Without it one is drawn; either way it is in the header. The same
-        seed gives the same numbers on the same machine, whatever the tile size; sample k does not depend on
+        seed gives the same numbers on the same machine, whatever the tile size; sample k of several does not depend on
         how many samples are drawn.
     device : `str` or `torch.device`, optional
         Defaults to a GPU if there is one, else the CPU.
@@ -132,8 +132,8 @@ def superresolve(
     Notes
     -----
     A map whose plate scale differs from that of the model by more than 5 % is regridded first, with a warning.
-    Where a field is stronger than any in the training, or stands out of its neighbors as where a cosmic ray hit, the
-    part beyond is interpolated, with a warning.
+    Where a field at 2 arcsec per pixel is stronger than any in the training, or stands out of its neighbors as where a
+    cosmic ray hit, the part beyond is interpolated, with a warning; ``"enhance"`` takes all pixels as they are.
     Of several maps all are checked before work on the first begins.
 
     References
@@ -185,10 +185,10 @@ def sample_posterior(
     Returns
     -------
     `~ndcube.NDCube` or `list` of `~ndcube.NDCube`
-        Of shape (sample, y, x), float32, in HMI gauss; the two spatial axes have the WCS of the Map that
-        `superresolve` returns. All members are in memory: 64 MiB each for a full disk. Members 2k and
-        2k + 1 of ``"ldm"`` are antithetic (made from opposite noise [1]_), so that few of them give the mean; each
-        is a draw by itself, but where independent draws are needed, take every second one (``data[::2]``).
+        Of shape (sample, y, x), float32, in HMI gauss, or in the unit of a continuum image; the two spatial axes have
+        the WCS of the Map that `superresolve` returns. All members are in memory: 64 MiB each for a full disk. Members
+        2k and 2k + 1 of ``"ldm"`` are antithetic (made from opposite noise [1]_), so that few of them give the mean;
+        each is a draw by itself, but where independent draws are needed, take every second one (``data[::2]``).
 
     Raises
     ------
@@ -216,6 +216,35 @@ def sample_posterior(
     options = {"model": model, "instrument": instrument, "steps": steps, "seed": seed, "device": device}
     options |= {"tile_size": tile_size, "progress": progress}
     return _each(_members, map, method=method, n_samples=n_samples, **options)
+
+
+def draw_one(smap, method, **options):
+    """
+    Make a Map of one draw: the first of those that `superresolve` takes the mean of.
+
+    Parameters
+    ----------
+    smap : `~sunpy.map.GenericMap`
+        The observation.
+    method : `str`
+        A method that draws.
+    **options
+        Those of `superresolve`, but for ``n_samples``.
+
+    Returns
+    -------
+    `~sunpy.map.GenericMap`
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `superresolve`.
+    """
+    names = ("model", "instrument", "steps", "seed", "device", "tile_size")
+    given = dict.fromkeys(names) | {"progress": False} | options
+    # Of two, since one alone need not be a draw; the second is not asked for.
+    run = _prepare(smap, method=method, n_samples=2, **given)
+    return _build(run, next(run.members))
 
 
 def _each(finish, given, **options):
@@ -303,7 +332,7 @@ def _prepare(smap, *, method, n_samples, model, instrument, steps, seed, device,
         raise ValueError(msg)
     if not network.stochastic:
         n_samples = _deterministic(method, n_samples)
-        seed = None
+    by_chance = network.stochastic and not (network.alone and n_samples == 1)
     with warnings.catch_warnings():
         # A header that cannot be carried over is told now, and not after the samples; what it warns of, then.
         warnings.simplefilter("ignore")
@@ -313,12 +342,12 @@ def _prepare(smap, *, method, n_samples, model, instrument, steps, seed, device,
         method=method,
         factor=network.factor,
         n_samples=n_samples,
-        seed=seed,
+        seed=seed if by_chance else None,
         steps=steps or network.steps,
         model=name,
         sha256=sha256,
         instrument=observation.instrument.name,
-        solver=network.solver_description,
+        solver=network.solver_description if by_chance else None,
         precision=precision,
         quiet_sun=observation.quiet_sun,
     )

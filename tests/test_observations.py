@@ -362,9 +362,32 @@ class TestContinuum:
         np.testing.assert_array_equal(observation.valid, np.isfinite(image.data))
 
     def test_limb_darkening_is_not_divided_out_twice(self, image):
-        flat = variant(image, np.full(image.data.shape, 0.98), drms_id="hmi.Ic_noLimbDark_720s[2025][1]:continuum")
+        flat = variant(image, np.full(image.data.shape, 0.98))
         assert read(flat).quiet_sun == pytest.approx(0.98)
-        assert read(variant(image, np.full(image.data.shape, 0.98))).quiet_sun > 1.0
+        # A cutout away from disk center does not tell: it is taken to be as HMI takes it.
+        assert read(variant(flat, crval1=700.0, cdelt1=0.5, cdelt2=0.5)).quiet_sun > 1.1
+
+    def test_spots_are_not_quiet(self, rng):
+        data = rng.normal(1, 0.03, (40, 40))
+        data[:, 12:] *= 0.3
+        smap = maps.from_array(data, scale=0.5, instrument="hmi-continuum")
+        assert read(smap).quiet_sun == pytest.approx(1, abs=0.02)
+
+    def test_holes_are_not_dark(self, image):
+        data = image.data.copy()
+        data[30:33, 30] = np.nan
+        observation = read(variant(image, data))
+        assert not observation.valid[30:33, 30].any()
+        assert observation.field[31, 30] == pytest.approx(observation.field[31, 29], rel=0.01)
+        assert observation.field[0, 0] == 0  # off the disk it is dark
+
+    def test_other_telescopes(self, image):
+        with pytest.raises(ValueError, match="no continuum image of SDO/HMI"):
+            read(sunpy.map.Map(get_test_filepath("aia_171_level1.fits")), instrument="hmi-continuum")
+        with pytest.raises(ValueError, match="in m / s is no continuum image"):
+            read(variant(image, bunit="m/s", remove=["content"]), instrument="hmi-continuum")
+        with pytest.raises(ValueError, match="give instrument='hmi-continuum'"):
+            read(variant(image, remove=["content"]))
 
     def test_segment_alone_tells(self, image):
         bare = variant(image, drms_id="hmi.sharp_cea_720s:9893803:continuum", remove=["content", "bunit"])

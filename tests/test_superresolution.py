@@ -16,6 +16,7 @@ import sunpy_superres
 from sunpy_superres import inference, maps, sample_posterior, superresolve
 from sunpy_superres.exceptions import SunpySuperresUserWarning
 from sunpy_superres.instruments import HMI_SCALE
+from sunpy_superres.superresolution import draw_one
 
 
 @pytest.fixture
@@ -248,6 +249,22 @@ def test_other_images_are_refused():
         superresolve(aia)
 
 
+def test_one_result_of_highresnet_is_no_draw(mdi_map):
+    whole, again = (superresolve(mdi_map, "highresnet", 1, seed=seed) for seed in (0, 1))
+    np.testing.assert_array_equal(whole.data, again.data)
+    assert whole.uncertainty is None
+    assert {"srseed", "srsolver"}.isdisjoint(whole.meta)
+    ensemble = superresolve(mdi_map, "highresnet", 12, seed=0)
+    assert ensemble.meta["srseed"] == 0
+    assert "dropout" in ensemble.meta["srsolver"]
+    # Dropout has no bias to speak of.
+    spread = ensemble.uncertainty.array
+    assert np.mean(np.abs(ensemble.data - whole.data) < spread) > 0.7
+    one = draw_one(mdi_map, "highresnet", seed=0)
+    np.testing.assert_array_equal(one.data, sample_posterior(mdi_map, "highresnet", 3, seed=0).data[0])
+    assert np.abs(one.data - whole.data).max() > 1
+
+
 @pytest.fixture
 def continuum(rng):
     """
@@ -273,6 +290,10 @@ def test_continuum_keeps_its_unit(continuum, method):
     assert np.isnan(result.data[30 * factor : 31 * factor, 40 * factor : 41 * factor]).all()
     assert np.isnan(result.data).sum() == factor**2
     assert np.nanmean(result.data) == pytest.approx(np.nanmean(continuum.data), rel=0.01)
+    # A hole is not seen as darkness around it.
+    y, x = 30 * factor, 40 * factor
+    ring = result.data[y - 2 : y + factor + 2, x - 2 : x + factor + 2]
+    assert np.nanmin(ring) > 3.2e4
     assert result.data[13 * factor, 15 * factor] < 2e4
     cube = sample_posterior(continuum, method, 1)
     assert cube.unit == u.DN / u.s

@@ -22,6 +22,7 @@ __all__ = [
     "input_map",
     "network_of",
     "progress_bar",
+    "ratio",
     "read_image",
 ]
 
@@ -73,13 +74,16 @@ def input_map(field, instrument="mdi"):
     return from_array(field, scale=FACTOR * HMI_SCALE, instrument=instrument)
 
 
-def check_complete(output, seen, name):
+def check_complete(output, seen, name, factor=FACTOR):
     """
     Raise if an output has holes where its input has none: scores ignore NaN, and a failure must not hide there.
     """
-    valid = np.kron(np.isfinite(seen), np.ones((FACTOR, FACTOR), dtype=bool))
+    valid = np.kron(np.isfinite(seen), np.ones((factor, factor), dtype=bool))
     if output.shape[-2:] != valid.shape:
-        msg = f"{name} returned shape {output.shape} for an input of shape {seen.shape}, expected {valid.shape}."
+        msg = (
+            f"{name} returned shape {output.shape} for an input of shape {seen.shape}, expected {valid.shape}: "
+            f"a method of factor {factor} is needed."
+        )
         raise ValueError(msg)
     if not np.isfinite(output[..., valid]).all():
         msg = f"{name} returned values that are not finite where its input is."
@@ -138,3 +142,10 @@ def network_of(method, model, instrument):
     if not kind.trained:
         return kind()
     return load(locate(model, method, instrument), torch.device("cpu"), torch.float32).model
+
+
+def ratio(value, reference):
+    """
+    One over the other, NaN where the other is 0.
+    """
+    return value / reference if reference else float("nan")

@@ -13,9 +13,11 @@ import numpy as np
 import astropy.units as u
 
 import sunpy_superres
-from sunpy_superres import metrics, registration
+from sunpy_superres import metrics, observations, registration
 from sunpy_superres._atomic import replacing
+from sunpy_superres.benchmark._scene import network_of
 from sunpy_superres.benchmark.degraded import PERIODS
+from sunpy_superres.superresolution import draw_one
 
 __all__ = ["Comparison", "compare", "comparison_table", "write_csv"]
 
@@ -68,11 +70,11 @@ def compare(smap, methods, *, truth=None, n_samples=20, seed=0, models=None, reg
     Returns
     -------
     `Comparison`
-        The figures without a truth are ``seconds``, ``unsigned_flux`` (in Mx, each pixel with the area that it has at
-        disk center) and ``mean_gradient`` (of the result, in gauss per pixel); with one also ``rmse``, ``bias`` and
-        ``gradient_error`` in gauss, ``correlation``, ``flux_ratio``, ``resolution`` in arcsec and, of the draws of a
-        method that has any and of the result of the others, ``power_8``, ``power_4`` and ``power_2``; and
-        ``spread_skill`` of an ensemble.
+        The figures without a truth are ``seconds``, ``unsigned_flux`` (of magnetograms, in Mx, each pixel with the area
+        that it has at disk center) and ``mean_gradient`` (of the result, per pixel, in its unit); with one also
+        ``rmse``, ``bias`` and ``gradient_error`` in that unit, ``correlation``, ``flux_ratio``, ``resolution`` in
+        arcsec and, of the draws of a method that has any and of the result of the others, ``power_8``, ``power_4`` and
+        ``power_2``; and ``spread_skill`` of an ensemble.
 
     Raises
     ------
@@ -95,6 +97,12 @@ def compare(smap, methods, *, truth=None, n_samples=20, seed=0, models=None, reg
     if not methods:
         msg = f"No methods to compare; known are {', '.join(sunpy_superres.available_methods())}."
         raise ValueError(msg)
+    instrument = observations.read(smap).instrument.name
+    factors = {method: network_of(method, (models or {}).get(method), instrument).factor for method in methods}
+    if len(set(factors.values())) > 1:
+        enlarged = ", ".join(f"{method} {factor} times" for method, factor in factors.items())
+        msg = f"Only methods of the same factor can be compared, and these enlarge: {enlarged}."
+        raise ValueError(msg)
     results, samples, rows = {}, {}, []
     for method in methods:
         options = {"seed": seed, "model": (models or {}).get(method), "progress": progress}
@@ -109,11 +117,11 @@ def compare(smap, methods, *, truth=None, n_samples=20, seed=0, models=None, reg
         if result.data.shape != first.data.shape:
             msg = (
                 f"The result of {method!r} has shape {result.data.shape}, that of {methods[0]!r} {first.data.shape}: "
-                "only methods of the same factor can be compared."
+                "one of them regrids the map. Give it on the plate scale that the models take."
             )
             raise ValueError(msg)
         if result.uncertainty is not None:
-            samples[method] = np.asarray(sunpy_superres.superresolve(smap, method, 1, **options).data)
+            samples[method] = np.asarray(draw_one(smap, method, **options).data)
         rows.append({"method": method, "seconds": seconds})
     truth = None if truth is None else _on_grid(truth, results[methods[0]])
     for row in rows:
@@ -143,10 +151,9 @@ def _figures(result, sample, truth, *, register):
     data = np.asarray(result.data)
     scale = float(np.mean(u.Quantity(result.scale).to_value(u.arcsec / u.pix)))
     side = ((scale * u.arcsec).to_value(u.rad) * result.observer_coordinate.radius).to_value(u.cm)
-    figures = {
-        "unsigned_flux": float(metrics.unsigned_flux(data) * side**2),
-        "mean_gradient": float(metrics.gradient_error(data, np.zeros_like(data))),
-    }
+    figures = {"mean_gradient": float(metrics.gradient_error(data, np.zeros_like(data)))}
+    if "srquiet" not in result.meta:
+        figures = {"unsigned_flux": float(metrics.unsigned_flux(data) * side**2), **figures}
     if truth is None:
         return figures
     if register:

@@ -18,6 +18,7 @@ from sunpy_superres.benchmark._scene import (
     input_map,
     network_of,
     progress_bar,
+    ratio,
     read_image,
 )
 from sunpy_superres.benchmark.report import write_json
@@ -100,15 +101,15 @@ def score_ensemble(truth, members, baseline, *, scale=HMI_SCALE, edge=0, antithe
     return {
         "rmse": rmse,
         "rmse_bicubic": rmse_bicubic,
-        "rmse_ratio": _ratio(rmse, rmse_bicubic),
+        "rmse_ratio": ratio(rmse, rmse_bicubic),
         "gradient_error": gradient,
         "gradient_bicubic": gradient_bicubic,
-        "gradient_ratio": _ratio(gradient, gradient_bicubic),
+        "gradient_ratio": ratio(gradient, gradient_bicubic),
         "mae": mae,
         **(_ensemble_figures(independent, truth, mae) if len(members) > 1 else {}),
         **{f"power_{period:g}": float(value) for period, value in zip(PERIODS, power, strict=True)},
         **{f"truth_power_{period:g}": float(value) for period, value in zip(PERIODS, true_power, strict=True)},
-        "flux_ratio": _ratio(metrics.unsigned_flux(sample), metrics.unsigned_flux(truth)),
+        "flux_ratio": ratio(metrics.unsigned_flux(sample), metrics.unsigned_flux(truth)),
     }
 
 
@@ -116,7 +117,7 @@ def _ensemble_figures(members, truth, mae):
     crps = metrics.fair_crps(members, truth)
     return {
         "fair_crps": crps,
-        "crps_ratio": _ratio(crps, mae),
+        "crps_ratio": ratio(crps, mae),
         "spread_skill": metrics.spread_skill_ratio(members, truth),
         "coverage": metrics.coverage(members, truth),
         "nominal_coverage": metrics.nominal_coverage(len(members)),
@@ -234,7 +235,7 @@ def _data_consistency(sample, truth, seen, instrument, edge):
 
     cut = -(-edge // FACTOR)
     misfits = [crop_edge(degrade(fine, instrument=instrument, noise=False) - seen, cut) for fine in (sample, truth)]
-    return _ratio(*(metrics.rmse(misfit, np.zeros_like(misfit)) for misfit in misfits))
+    return ratio(*(metrics.rmse(misfit, np.zeros_like(misfit)) for misfit in misfits))
 
 
 def _autoencoder_error(network, truth, edge):
@@ -290,7 +291,3 @@ def run_degraded(data_dir, out=None, *, split="validation", **options):
     if out is not None:
         write_json(results, out)
     return results
-
-
-def _ratio(value, reference):
-    return value / reference if reference else float("nan")

@@ -13,8 +13,15 @@ from scipy import ndimage, signal
 import sunpy_superres
 from sunpy_superres import degradation, metrics, observations
 from sunpy_superres._quiet_sun import limb_darkening
-from sunpy_superres.benchmark._scene import about, check_writable, crop_edge, progress_bar, read_image
-from sunpy_superres.benchmark.degraded import _ratio
+from sunpy_superres.benchmark._scene import (
+    about,
+    check_complete,
+    check_writable,
+    crop_edge,
+    progress_bar,
+    ratio,
+    read_image,
+)
 from sunpy_superres.benchmark.report import write_json
 from sunpy_superres.instruments import HMI_SCALE
 from sunpy_superres.maps import from_array, read_map
@@ -148,11 +155,11 @@ def score_reference(found, authors, seen, baseline, *, edge=8, kernel=None):
     flux = metrics.unsigned_flux(inner_seen)
     for suffix, whole in (("", found), ("_authors", authors)):
         image = inner[suffix]
-        figures[f"sobel_ratio{suffix}"] = _ratio(_mean_gradient(image), steepness)
-        figures[f"flux_in_out{suffix}"] = _ratio(metrics.unsigned_flux(image, _FACTOR**-2), flux)
+        figures[f"sobel_ratio{suffix}"] = ratio(_mean_gradient(image), steepness)
+        figures[f"flux_in_out{suffix}"] = ratio(metrics.unsigned_flux(image, _FACTOR**-2), flux)
         again = crop_edge(_block_mean(_blurred(whole, kernel)), edge // _FACTOR)
         figures[f"reconvolution_residual{suffix}"] = _residual(again, inner_seen)
-    figures["std_ratio_authors"] = _ratio(float(inner[""].std()), float(inner["_authors"].std()))
+    figures["std_ratio_authors"] = ratio(float(inner[""].std()), float(inner["_authors"].std()))
     return figures
 
 
@@ -274,7 +281,7 @@ def continuum_figures(found, seen, baseline, *, edge=8):
         "granulation_contrast": contrast,
         "granulation_contrast_bicubic": contrast_bicubic,
         "granulation_contrast_input": _contrast(seen[coarse]),
-        "granulation_contrast_ratio": _ratio(contrast, contrast_bicubic),
+        "granulation_contrast_ratio": ratio(contrast, contrast_bicubic),
         "quiet_mean_change": float(found[chosen].mean() / baseline[chosen].mean() - 1),
     }
 
@@ -288,20 +295,8 @@ def _sample(data_dir, name):
 
 
 def _output(result, seen, method):
-    """
-    The data of a result, or raise if it is not twice as fine or has holes where its input has none.
-    """
     found = np.asarray(result.data)
-    expected = tuple(_FACTOR * side for side in seen.shape)
-    if found.shape != expected:
-        msg = (
-            f"{method} returned shape {found.shape} for an input of shape {seen.shape}, expected {expected}: "
-            f"a method of factor {_FACTOR} is needed."
-        )
-        raise ValueError(msg)
-    if not np.isfinite(found[np.kron(np.isfinite(seen), np.ones((_FACTOR, _FACTOR), dtype=bool))]).all():
-        msg = f"{method} returned values that are not finite where its input is."
-        raise ValueError(msg)
+    check_complete(found, seen, method, _FACTOR)
     return found
 
 
@@ -363,7 +358,7 @@ def _residual(again, seen):
     Rms of what is left of the input after one factor fitted by least squares, over that of the input.
     """
     factor = np.vdot(again, seen) / max(np.vdot(again, again), np.finfo(float).tiny)
-    return _ratio(metrics.rmse(factor * again, seen), metrics.rmse(seen, np.zeros_like(seen)))
+    return ratio(metrics.rmse(factor * again, seen), metrics.rmse(seen, np.zeros_like(seen)))
 
 
 def _granulation(baseline, edge):

@@ -89,12 +89,13 @@ def _superresolve_file(file, target, *, plot, overwrite, progress, **options):
         import matplotlib.pyplot as plt  # NOQA: PLC0415
 
         from sunpy_superres.plotting import plot_superresolution, save_figure  # NOQA: PLC0415
+        from sunpy_superres.superresolution import draw_one  # NOQA: PLC0415
 
         sample = None
         if fine.uncertainty is not None:
-            # Sample 0 of the same seed, once more: the ensemble itself was never kept.
-            options |= {"n_samples": 1, "seed": fine.meta["srseed"]}
-            sample = sunpy_superres.superresolve(smap, **options)
+            # The first draw of the same seed, once more: the ensemble itself was never kept.
+            options["seed"] = fine.meta["srseed"]
+            sample = draw_one(smap, **{name: value for name, value in options.items() if name != "n_samples"})
         figure = plot_superresolution(smap, fine, sample=sample)
         save_figure(figure, target.with_suffix(".png"))
         plt.close(figure)

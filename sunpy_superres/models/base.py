@@ -44,6 +44,8 @@ class SuperResolver(nn.Module):
     stochastic = True
     #: Whether samples 2k and 2k + 1 are drawn from opposite noise: their errors cancel in the mean of the ensemble.
     antithetic = False
+    #: Whether one result alone is not a draw, but that of the network without chance.
+    alone = False
     #: Whether there are weights to load.
     trained = True
     #: Up-sampling factor.

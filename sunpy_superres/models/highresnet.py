@@ -35,7 +35,7 @@ class _Layer(nn.Module):
     def forward(self, x, kept=None):
         x = self.dropout(self.conv(x))
         if kept is not None:
-            x = x * kept
+            x = (x * kept).to(x.dtype)  # the factors in float32: rounded, they would be a bias
         if torch.is_grad_enabled():
             return self.activation(x)
         # The same with one slope, many times faster.
@@ -79,6 +79,8 @@ class HighResNet(SuperResolver):
     """
 
     tile_size = 256
+    limit = 1900.0
+    alone = True
     #: Field, in gauss, that has size one inside the network.
     unit = 3500.0
 
@@ -119,7 +121,7 @@ class HighResNet(SuperResolver):
         generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(sample,)))
         shape = (len(self.blocks) + 2, 1, self.features.out_channels, 1, 1)
         mask = (generator.random(shape) >= self.dropout) / (1 - self.dropout)
-        return torch.from_numpy(mask.astype(np.float32)).to(self.features.weight)
+        return torch.from_numpy(mask.astype(np.float32)).to(self.features.weight.device)
 
     def forward(self, field, radius, kept=None):
         """
@@ -154,7 +156,6 @@ class HighResNet(SuperResolver):
     def draw(self, field, radius, active, samples, *, seed, steps, engine):
         tiles = engine.tiles(active)
         for sample in samples:
-            # One result alone is that of the whole network.
             kept = self.kept(seed, sample) if self.stochastic and len(samples) > 1 else None
             (fine,) = tiles.apply(lambda *piece, kept=kept: (self(*piece, kept),), field, radius, halo=self.reach)
             yield fine[0, 0]

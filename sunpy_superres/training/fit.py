@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 
 from sunpy_superres._atomic import replacing
 from sunpy_superres.inference import choose_device, choose_precision
-from sunpy_superres.instruments import HMI_SCALE
+from sunpy_superres.instruments import HMI_SCALE, get_instrument
 from sunpy_superres.models import get_method
 from sunpy_superres.training.patches import PatchPool
 from sunpy_superres.training.tasks import STAGES
@@ -129,6 +129,12 @@ def _fit_stage(name, recipe, model, data, validation, out, device, say):
     arguments = {"size": options.size, "factor": model.factor, "jitter": recipe.jitter, "device": device}
     pool = PatchPool(data, exclude=recipe.exclude, simulated=recipe.simulated, **arguments)
     watch = PatchPool(validation, **arguments) if validation else None
+    wanted = get_instrument(recipe.jitter.instrument).quantity
+    if pool.quantity != wanted or (watch and watch.quantity != wanted):
+        msg = f"The recipe {recipe.name!r} is trained on {wanted} data, and {data} or {validation} holds others."
+        raise ValueError(msg)
+    if wanted == "continuum" and not pool.simulated:
+        say(f"{data} holds no simulation: all patches come from observations")
     _claim(folder, _fingerprint(name, recipe, data))
     task = task_type(model, pool, watch, options, recipe.seed)
     if finished.exists():

@@ -85,7 +85,7 @@ class Jitter:
     tails : `tuple` of `float`, optional
         Range of the strength of its tails, from 0 for a point-spread function without any to 1 for that of the paper.
     contrast : `tuple` of `float`, optional
-        Range of a factor on the contrast of continuum images.
+        Range of a factor on the contrast of simulated continuum images.
     blur, grain : `float`, optional
         Blur in arcsec and noise in gauss of the core, where they are not those of the instrument: a network that
         sharpens an instrument's own images is trained on those images, blurred as much as they are themselves.
@@ -174,6 +174,7 @@ class PatchPool:
         self._offsets = torch.from_numpy(np.cumsum([0, *(f.size for f in fields[:-1])])).to(device)
         self._widths = torch.tensor([f.shape[1] for f in fields], device=device)
         self._middles = torch.tensor([[(n - 1) / 2 for n in f.shape] for f in fields], device=device)
+        self._simulated = torch.tensor([r.region == SIMULATION for r in self.records], device=device)
         self._planes = torch.tensor([r.plane for r in self.records], device=device)
         self._pixels = torch.from_numpy(np.concatenate([f.ravel() for f in fields])).to(device)
         self._whole = whole
@@ -181,6 +182,13 @@ class PatchPool:
         self._transfers = None
         if self.jitter.sharpening:
             self._transfers = [self._transfer(kernel) for kernel in (sharpening_kernel(tails=0), sharpening_kernel())]
+
+    @property
+    def simulated(self):
+        """
+        Whether any field is simulated.
+        """
+        return bool(self._simulated.any())
 
     @property
     def device(self):
@@ -263,7 +271,8 @@ class PatchPool:
             sign = torch.where(flip[3], 1.0, -1.0) * (0.85 + 0.3 * uniform(n))
             truth = truth * sign[:, None, None, None]
         else:
-            truth = 1 + (truth - 1) * _between(self.jitter.contrast, n, uniform)
+            factor = _between(self.jitter.contrast, n, uniform)
+            truth = torch.where(self._simulated[image][:, None, None, None], 1 + (truth - 1) * factor, truth)
         field = self._degrade(truth, n, uniform, generator)
         m = self.margin
         truth = truth[..., m * self.factor : -m * self.factor, m * self.factor : -m * self.factor]
@@ -322,5 +331,5 @@ def _between(limits, n, uniform):
     """
     low, high = limits
     if low == high:
-        return torch.tensor(low)
+        return torch.full((1, 1, 1, 1), low, device=uniform(0).device)
     return (low + (high - low) * uniform(n))[:, None, None, None]

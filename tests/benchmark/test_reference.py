@@ -16,6 +16,7 @@ from sunpy_superres.benchmark import (
     run_reference,
     score_reference,
     table,
+    targets_of,
 )
 from sunpy_superres.instruments import HMI_SCALE
 from sunpy_superres.maps import from_array, write_map
@@ -237,7 +238,8 @@ def test_run_reference(folder, fake):
     assert (results["protocol"], results["method"], results["seed"]) == ("enhance_reference", "enhance", 4)
     assert results["provenance"] == {"srmethod": "enhance", "srfactor": 2}
     assert read_json(out) == results
-    assert "| Enhance: correlation with the authors' output | 1.0000 | >= 0.99 |  | must |" in table(results)
+    rows = table(results, targets=targets_of("enhance"))
+    assert "| Enhance: correlation with the authors' output | 1.0000 | >= 0.99 |  | must |" in rows
 
 
 def test_run_continuum(folder, fake):

@@ -114,8 +114,3 @@ def test_from_map_to_map(bipole, tmp_path):
     expected = 1000 * reference.enhance(np.nan_to_num(field) / 1000, keras(model))
     valid = np.isfinite(fine.data)
     np.testing.assert_allclose(fine.data[valid], expected[valid], rtol=5e-3, atol=0.02 * np.abs(expected[valid]).max())
-
-
-def test_there_are_no_weights_of_our_own(mdi_map):
-    with pytest.raises(ValueError, match="'enhance'"):
-        superresolve(mdi_map, "enhance")

@@ -189,9 +189,9 @@ def test_a_model_is_loaded_once():
 
 
 def test_unknown_names():
-    with pytest.raises(ValueError, match="known are .*highresnet-mdi-hmi, ldm-gong-hmi, ldm-mdi-hmi"):
+    with pytest.raises(ValueError, match=r"known are .*highresnet-mdi-hmi, ldm-gong-hmi, ldm-mdi-hmi"):
         model_info("magic")
-    with pytest.raises(ValueError, match=r"there is one for hmi, mdi\. Methods with a model for 'gong': highresnet, ldm"):
+    with pytest.raises(ValueError, match=r"one for hmi, mdi\. Methods with a model for 'gong': highresnet, ldm\."):
         find_model("progressive", "gong")
 
 

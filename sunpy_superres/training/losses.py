@@ -95,9 +95,9 @@ def conversion_loss(found, truth, unit, *, gradient, histogram, ssim):
     """
     Squared error, squared error of the gradient, distance of the histograms and dissimilarity of structure.
 
-    Equation 8 of Muñoz-Jaramillo et al. 2024 (ApJS 271, 46, doi:10.3847/1538-4365/ad12c2). Noise, width
-    and limit of the histogram are those of the authors' configuration files; what they mean, that each histogram has the
-    sum one, and the window and range of the structural similarity are not given and are ours.
+    Equation 8 of Muñoz-Jaramillo et al. 2024 (ApJS 271, 46, doi:10.3847/1538-4365/ad12c2). Noise,
+    width and limit of the histogram are those of the authors' configuration files; what they mean, that each histogram
+    has the sum one, and the window and range of the structural similarity are not given and are ours.
 
     Parameters
     ----------

@@ -156,7 +156,7 @@ def benchmark_command(data, out, instrument, full_disk, markdown, **options):
     "--validation",
     required=True,
     type=click.Path(path_type=Path),
-    help="Folder of HMI magnetograms (*.magnetogram.fits) to measure on.",
+    help="Folder of HMI magnetograms (NAME.magnetogram.fits) to measure on.",
 )
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder for networks and figures.")
 @click.option("--steps", type=click.IntRange(min=1), help="Steps of each training; those of the recipe unless given.")

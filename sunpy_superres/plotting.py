@@ -46,13 +46,13 @@ def _activity(smap, level):
     return np.where(radius < 0.95, data / level - limb_darkening(radius), 0)
 
 
-def _most_active(data, size, known=None):
+def _most_active(data, size):
     """
     Lower left corner of the square of the given side (pixels) with the most unsigned flux.
     """
     from scipy.ndimage import uniform_filter  # NOQA: PLC0415
 
-    flux = uniform_filter(np.abs(np.nan_to_num(data)) * (1 if known is None else known), size, mode="constant")
+    flux = uniform_filter(np.abs(np.nan_to_num(data)), size, mode="constant")
     ny, nx = data.shape
     y, x = np.unravel_index(np.argmax(flux), flux.shape)
     return int(np.clip(x - size // 2, 0, nx - size)), int(np.clip(y - size // 2, 0, ny - size))
@@ -107,7 +107,8 @@ def plot_superresolution(smap, fine, *, sample=None, truth=None, zoom=None, figu
     # Where the result is: the sky of the input may be filled with a number.
     known = np.isfinite(fine.data[:: int(factor) or 1, :: int(factor) or 1])
     level = fine.meta.get("srquiet")
-    left, bottom = _most_active(_activity(smap, level), zoom, known if known.shape == smap.data.shape else None)
+    # Of the result, which is nothing where the sky of the input is filled with a number.
+    left, bottom = (int(n / factor) for n in _most_active(_activity(fine, level), round(zoom * factor)))
     spread = None if fine.uncertainty is None else fine.uncertainty.array
     method, samples = fine.meta.get("srmethod", "result"), fine.meta.get("srnsamp")
     name = method if spread is None else f"{method}: mean of {samples or 'the'} samples"

@@ -253,6 +253,10 @@ def continuum_figures(found, seen, baseline, *, edge=8):
         * ``granulation_contrast_input``: the same of the input, which is what the authors compare with
         * ``quiet_mean_change``: mean of the output over mean of the baseline, minus 1
 
+        and, of all pixels where the baseline is above 0.9, with the surroundings of spots,
+
+        * ``bright_contrast_ratio``: contrast of the output over that of the baseline
+
     Raises
     ------
     ValueError
@@ -277,12 +281,14 @@ def continuum_figures(found, seen, baseline, *, edge=8):
         msg = "The image has no granulation: nothing like a quiet Sun, which is 1, outside of its edge."
         raise ValueError(msg)
     contrast, contrast_bicubic = _contrast(found[chosen]), _contrast(baseline[chosen])
+    bright = (baseline > _PENUMBRA) & np.isfinite(found)
     return {
         "granulation_contrast": contrast,
         "granulation_contrast_bicubic": contrast_bicubic,
         "granulation_contrast_input": _contrast(seen[coarse]),
         "granulation_contrast_ratio": ratio(contrast, contrast_bicubic),
         "quiet_mean_change": float(found[chosen].mean() / baseline[chosen].mean() - 1),
+        "bright_contrast_ratio": ratio(_contrast(found[bright]), _contrast(baseline[bright])),
     }
 
 

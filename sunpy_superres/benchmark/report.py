@@ -94,6 +94,7 @@ TARGETS = (
     Target("granulation_contrast_bicubic", "the same, bicubic", digits=4),
     Target("granulation_contrast_input", "the same, input", digits=4),
     Target("granulation_contrast_ratio", "Enhance: contrast of the granulation / bicubic"),
+    Target("bright_contrast_ratio", "the same, of all above 0.9 of the quiet Sun"),
     Target("quiet_mean_change", "Enhance: change of the mean of the quiet Sun", digits=4),
 )
 
@@ -113,6 +114,7 @@ _DEMANDS = {
         "sobel_ratio": (1.4, 1.8),
         "flux_in_out": (0.97, 1.06),
         "granulation_contrast_ratio": (1.3, 1.6),
+        "bright_contrast_ratio": (1.3, 1.6),
         "quiet_mean_change": (-0.005, 0.005),
         "full_disk_minutes": _at_most(1),
         "full_disk_gigabytes": _at_most(3),

@@ -25,8 +25,6 @@ STEPS = {"magnetogram": 0.1, "continuum": 1e-4}
 SIMULATION = "simulation"
 # Standard deviation, in steps, below which a patch is quiet: 25 G, or 2.5 % of the quiet Sun.
 _QUIET = 250
-# Intensity of the darkest umbra, in units of the quiet Sun.
-_DARKEST = 0.05
 
 
 @dataclass(frozen=True)
@@ -86,9 +84,8 @@ class Jitter:
         Whether `~sunpy_superres.degradation.sharpening_kernel` blurs the fields before all else.
     tails : `tuple` of `float`, optional
         Range of the strength of its tails, from 0 for a point-spread function without any to 1 for that of the paper.
-    contrast, spots : `tuple` of `float`, optional
-        Ranges of factors on the contrast of simulated and of observed continuum images, so that there are spots darker
-        than any in the data.
+    contrast : `tuple` of `float`, optional
+        Range of a factor on the contrast of simulated continuum images.
     blur, grain : `float`, optional
         Blur in arcsec and noise in gauss of the core, where they are not those of the instrument: a network that
         sharpens an instrument's own images is trained on those images, blurred as much as they are themselves.
@@ -103,7 +100,6 @@ class Jitter:
     sharpening: bool = False
     tails: tuple = (1.0, 1.0)
     contrast: tuple = (1.0, 1.0)
-    spots: tuple = (1.0, 1.0)
     blur: float | None = None
     grain: float | None = None
 
@@ -275,10 +271,8 @@ class PatchPool:
             sign = torch.where(flip[3], 1.0, -1.0) * (0.85 + 0.3 * uniform(n))
             truth = truth * sign[:, None, None, None]
         else:
-            factors = [_between(limits, n, uniform) for limits in (self.jitter.spots, self.jitter.contrast)]
-            factor = torch.where(self._simulated[image][:, None, None, None], factors[1], factors[0])
-            middle = truth.flatten(1).median(dim=1).values[:, None, None, None]
-            truth = (middle + (truth - middle) * factor).clamp_min(_DARKEST)
+            factor = _between(self.jitter.contrast, n, uniform)
+            truth = torch.where(self._simulated[image][:, None, None, None], 1 + (truth - 1) * factor, truth)
         field = self._degrade(truth, n, uniform, generator)
         m = self.margin
         truth = truth[..., m * self.factor : -m * self.factor, m * self.factor : -m * self.factor]

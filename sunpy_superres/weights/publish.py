@@ -48,6 +48,7 @@ _HEADLINES = (
     "sobel_ratio",
     "flux_in_out",
     "granulation_contrast_ratio",
+    "bright_contrast_ratio",
     "quiet_mean_change",
 )
 _CARD = """

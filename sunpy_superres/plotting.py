@@ -102,10 +102,10 @@ def plot_superresolution(smap, fine, *, sample=None, truth=None, zoom=None, figu
     import matplotlib.pyplot as plt  # NOQA: PLC0415
     from matplotlib.patches import Rectangle  # NOQA: PLC0415
 
+    from sunpy_superres.observations import read  # NOQA: PLC0415
+
     factor = fine.data.shape[0] / smap.data.shape[0]
     zoom = min(zoom or max(48, min(smap.data.shape) // 6), *smap.data.shape)
-    # Where the result is: the sky of the input may be filled with a number.
-    known = np.isfinite(fine.data[:: int(factor) or 1, :: int(factor) or 1])
     level = fine.meta.get("srquiet")
     # Of the result, which is nothing where the sky of the input is filled with a number.
     left, bottom = (int(n / factor) for n in _most_active(_activity(fine, level), round(zoom * factor)))
@@ -113,8 +113,9 @@ def plot_superresolution(smap, fine, *, sample=None, truth=None, zoom=None, figu
     method, samples = fine.meta.get("srmethod", "result"), fine.meta.get("srnsamp")
     name = method if spread is None else f"{method}: mean of {samples or 'the'} samples"
     source = str(fine.meta.get("srinstr", "its own")).upper()
-    seen = np.where(known, smap.data, np.nan) if known.shape == smap.data.shape else smap.data
-    title = f"input, {source}" if level else f"input [G of {source}]"
+    # Without the sky, which may be filled with a number.
+    seen = np.where(read(smap, instrument=fine.meta.get("srinstr")).valid, smap.data, np.nan)
+    title = "input" if level else f"input [G of {source}]"
     panels = [(title, smap, seen, 1), (name, fine, fine.data, factor)]
     if sample is not None:
         panels.append(("one sample", fine, sample.data, factor))

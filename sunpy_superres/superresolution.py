@@ -319,7 +319,7 @@ def _prepare(smap, *, method, n_samples, model, instrument, steps, seed, device,
     if kind.trained:
         weights = locate(model, method, observation.instrument.name, progress=progress)
         network, sha256, precision = load(weights, device, choose_precision(device))
-        smap, observation = _on_scale(smap, observation, weights.scale)
+        smap, observation = on_scale(smap, observation, weights.scale)
         name, precision = weights.name, str(precision).removeprefix("torch.")
     else:
         if model is not None:
@@ -364,9 +364,28 @@ def _prepare(smap, *, method, n_samples, model, instrument, steps, seed, device,
     return _Run(smap, observation, network, provenance, members)
 
 
-def _on_scale(smap, observation, scale):
+def on_scale(smap, observation, scale):
     """
     Map and observation at the plate scale of a model.
+
+    Parameters
+    ----------
+    smap : `~sunpy.map.GenericMap`
+        The map.
+    observation : `~sunpy_superres.observations.Observation`
+        What was read of it.
+    scale : `float` or None
+        Arcsec per pixel that the model takes, if it is known.
+
+    Returns
+    -------
+    smap, observation
+        The same, or regridded, with a warning or, where that is usual for the instrument, a line in the log.
+
+    Raises
+    ------
+    ValueError
+        If the two scales are too far apart.
     """
     if scale is None or abs(observation.scale / scale - 1) <= SCALE_TOLERANCE:
         return smap, observation
@@ -385,10 +404,11 @@ def _on_scale(smap, observation, scale):
         f"The map has {observation.scale:.3f} arcsec per pixel and the model takes {scale:.3f}: "
         "it was regridded first, so the result has another grid than the input times the factor."
     )
-    if abs(observation.scale / observation.instrument.scale - 1) <= SCALE_TOLERANCE and ratio <= _COARSE:
+    fine = " What is finer than that in the map is lost."
+    if abs(observation.scale / observation.instrument.scale - 1) <= SCALE_TOLERANCE and 1 <= ratio <= _COARSE:
         log.info(note)  # as the instrument is: nothing is unusual about this map
     else:
-        warn_user(note + (coarse if ratio > _COARSE else ""), stacklevel=4)
+        warn_user(note + (coarse if ratio > _COARSE else fine if ratio < 1 else ""), stacklevel=4)
     smap = maps.regrid(smap, scale, valid=observation.valid)
     return smap, observations.read(smap, instrument=observation.instrument.name)
 

@@ -42,7 +42,7 @@ def test_continuum():
     image[8:12, 20:24] *= 0.3
     smap = maps.from_array(image, scale=0.504, instrument="hmi-continuum")
     figure = plot_superresolution(smap, superresolve(smap, "bicubic", 1), zoom=12)
-    assert [axes.get_title() for axes in figure.axes if axes.get_title()] == ["input, HMI-CONTINUUM", "bicubic"]
+    assert [axes.get_title() for axes in figure.axes if axes.get_title()] == ["input", "bicubic"]
     # In units of the quiet Sun, and where the spot is.
     for image in (image for axes in figure.axes[:4] for image in axes.get_images()):
         low, high = image.get_clim()

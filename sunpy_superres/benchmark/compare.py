@@ -13,11 +13,13 @@ import numpy as np
 import astropy.units as u
 
 import sunpy_superres
-from sunpy_superres import metrics, observations, registration
+from sunpy_superres import maps, metrics, observations, registration
 from sunpy_superres._atomic import replacing
+from sunpy_superres._provenance import Provenance
+from sunpy_superres._wcs import pixel_scale
 from sunpy_superres.benchmark._scene import network_of
 from sunpy_superres.benchmark.degraded import PERIODS
-from sunpy_superres.superresolution import draw_one
+from sunpy_superres.superresolution import draw_one, on_scale
 
 __all__ = ["Comparison", "compare", "comparison_table", "write_csv"]
 
@@ -97,12 +99,7 @@ def compare(smap, methods, *, truth=None, n_samples=20, seed=0, models=None, reg
     if not methods:
         msg = f"No methods to compare; known are {', '.join(sunpy_superres.available_methods())}."
         raise ValueError(msg)
-    instrument = observations.read(smap).instrument.name
-    factors = {method: network_of(method, (models or {}).get(method), instrument).factor for method in methods}
-    if len(set(factors.values())) > 1:
-        enlarged = ", ".join(f"{method} {factor} times" for method, factor in factors.items())
-        msg = f"Only methods of the same factor can be compared, and these enlarge: {enlarged}."
-        raise ValueError(msg)
+    smap, factor = _common_grid(smap, methods, models or {})
     results, samples, rows = {}, {}, []
     for method in methods:
         options = {"seed": seed, "model": (models or {}).get(method), "progress": progress}
@@ -110,16 +107,12 @@ def compare(smap, methods, *, truth=None, n_samples=20, seed=0, models=None, reg
         with warnings.catch_warnings():
             # Of several methods some have no ensemble, whatever is asked for.
             warnings.filterwarnings("ignore", message="The method '.*' is deterministic")
-            result = sunpy_superres.superresolve(smap, method, n_samples, **options)
+            if method == "bicubic":
+                result = _interpolated(smap, factor)
+            else:
+                result = sunpy_superres.superresolve(smap, method, n_samples, **options)
         seconds = time.perf_counter() - start
         results[method] = result
-        first = results[methods[0]]
-        if result.data.shape != first.data.shape:
-            msg = (
-                f"The result of {method!r} has shape {result.data.shape}, that of {methods[0]!r} {first.data.shape}: "
-                "one of them regrids the map. Give it on the plate scale that the models take."
-            )
-            raise ValueError(msg)
         if result.uncertainty is not None:
             samples[method] = np.asarray(draw_one(smap, method, **options).data)
         rows.append({"method": method, "seconds": seconds})
@@ -127,6 +120,55 @@ def compare(smap, methods, *, truth=None, n_samples=20, seed=0, models=None, reg
     for row in rows:
         row.update(_figures(results[row["method"]], samples.get(row["method"]), truth, register=register))
     return Comparison(results, samples, truth, rows)
+
+
+def _common_grid(smap, methods, models):
+    """
+    The map on the plate scale that the methods take, and their factor, before any work is done.
+    """
+    from sunpy_superres.models import get_method  # NOQA: PLC0415
+    from sunpy_superres.weights.loading import locate  # NOQA: PLC0415
+
+    observation = observations.read(smap)
+    name = observation.instrument.name
+    trained = [method for method in methods if get_method(method).trained]
+    if given := [method for method in methods if method not in trained and method in models]:
+        msg = f"The method {given[0]!r} has no weights: {str(models[given[0]])!r} does not apply to it."
+        raise ValueError(msg)
+    factors = {method: network_of(method, models.get(method), name).factor for method in trained}
+    if len(set(factors.values())) > 1:
+        enlarged = ", ".join(f"{method} {factor} times" for method, factor in factors.items())
+        msg = f"Only methods of the same factor can be compared, and these enlarge: {enlarged}."
+        raise ValueError(msg)
+    scales = {locate(models.get(method), method, name).scale for method in trained} - {None}
+    if len(scales) > 1:
+        msg = f"The models of these methods take maps of different plate scales: {sorted(scales)} arcsec per pixel."
+        raise ValueError(msg)
+    factor = next(iter(factors.values()), get_method("bicubic")().factor)
+    for scale in scales:
+        smap, _ = on_scale(smap, observation, scale)
+    return smap, factor
+
+
+def _interpolated(smap, factor):
+    """
+    The calibrated map, enlarged as often as the other methods do.
+    """
+    import torch  # NOQA: PLC0415
+
+    from sunpy_superres.models.regression import bicubic  # NOQA: PLC0415
+
+    observation = observations.read(smap)
+    field = torch.from_numpy(observation.calibrated)[None, None]
+    level = observation.quiet_sun
+    return maps.build(
+        smap,
+        bicubic(field, factor)[0, 0].numpy() * np.float32(level or 1),
+        factor,
+        valid=observation.valid,
+        provenance=Provenance("bicubic", factor, 1, instrument=observation.instrument.name, quiet_sun=level),
+        unit="G" if level is None else None,
+    )
 
 
 def _on_grid(truth, result):
@@ -149,7 +191,7 @@ def _same_corners(one, other):
 
 def _figures(result, sample, truth, *, register):
     data = np.asarray(result.data)
-    scale = float(np.mean(u.Quantity(result.scale).to_value(u.arcsec / u.pix)))
+    scale = float(np.mean(pixel_scale(result)))
     side = ((scale * u.arcsec).to_value(u.rad) * result.observer_coordinate.radius).to_value(u.cm)
     figures = {"mean_gradient": float(metrics.gradient_error(data, np.zeros_like(data)))}
     if "srquiet" not in result.meta:

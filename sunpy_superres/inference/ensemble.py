@@ -55,6 +55,9 @@ def check_noise(model, observation):
     """
     if model.noise_limit is None or min(observation.field.shape) < _KERNEL.shape[0]:
         return
+    # Where the instrument is far from it, what is found in a map full of field would be the field.
+    if 3 * observation.instrument.noise * observation.instrument.to_hmi < model.noise_limit:
+        return
     difference = np.abs(ndimage.convolve(observation.calibrated, _KERNEL))
     found = difference[ndimage.binary_erosion(observation.valid, np.ones(_KERNEL.shape))]
     if found.size < _ENOUGH:

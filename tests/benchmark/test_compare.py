@@ -11,6 +11,8 @@ from click.testing import CliRunner
 
 import astropy.units as u
 
+import sunpy.map
+
 from sunpy_superres import maps, metrics, superresolve
 from sunpy_superres.benchmark import compare, comparison_table, write_csv
 from sunpy_superres.cli import main
@@ -123,3 +125,40 @@ def test_command(scene, tmp_path):
     found = CliRunner().invoke(main, [*arguments, "--model", "bicubic=x"])
     assert found.exit_code == 1
     assert "has no weights" in found.stderr
+
+
+def test_bicubic_follows_the_factor_and_the_grid(gong, rng):
+    hmi = maps.from_array(rng.normal(0, 100, (24, 32)), scale=0.504, instrument="hmi")
+    found = compare(hmi, ["bicubic", "enhance"])
+    assert found.results["bicubic"].data.shape == found.results["enhance"].data.shape == (48, 64)
+    # GONG is regridded once, for all of them.
+    cutout = gong.submap([300, 300] * u.pix, top_right=[330, 340] * u.pix)
+    found = compare(cutout, ["highresnet", "bicubic"], n_samples=2)
+    first, second = (found.results[method] for method in ("highresnet", "bicubic"))
+    assert first.data.shape == second.data.shape
+    np.testing.assert_allclose(first.wcs.wcs.crpix, second.wcs.wcs.crpix)
+    with pytest.raises(ValueError, match="enhance 2 times, progressive 4 times"):
+        compare(hmi, ["enhance", "progressive"])
+
+
+def test_continuum_has_no_flux(rng):
+    smap = maps.from_array(1 + 0.03 * rng.normal(size=(24, 32)), scale=0.504, instrument="hmi-continuum")
+    rows = compare(smap, ["enhance", "bicubic"]).rows
+    assert all("unsigned_flux" not in row for row in rows)
+    assert all(row["mean_gradient"] > 0 for row in rows)
+
+
+def test_flux_of_heliographic_maps(bipole):
+    """
+    A pixel of 0.12 degrees has its area on the Sun, not on the sky.
+    """
+    header = {
+        "ctype1": "CRLN-CEA", "ctype2": "CRLT-CEA", "cunit1": "deg", "cunit2": "deg", "cdelt1": 0.12, "cdelt2": 0.12,
+        "crpix1": 32.5, "crpix2": 24.5, "crval1": 0.0, "crval2": 0.0, "crln_obs": 0.0, "crlt_obs": 0.0,
+        "rsun_ref": 6.96e8, "dsun_obs": 1.496e11, "date-obs": "2010-06-01T00:00:00", "telescop": "SOHO",
+        "instrume": "MDI", "camera": "MDI", "content": "MAGNETOGRAM", "bunit": "Gauss",
+    }  # fmt: skip
+    smap = sunpy.map.Map(bipole, header)
+    (row,) = compare(smap, ["bicubic"]).rows
+    side = np.radians(0.12) * 6.96e10
+    assert row["unsigned_flux"] == pytest.approx(0.7 * np.abs(bipole).sum() * side**2, rel=0.05)

@@ -102,7 +102,7 @@ def test_a_repository_by_its_address(run, hub):
 def test_unknown_name(run, command):
     found = run(command, "magic")
     assert found.exit_code == 1
-    assert f"Unknown model 'magic'; known are {', '.join(list_models())}" in found.stderr
+    assert f"Unknown model 'magic'; known are {', '.join(sorted(list_models()))}" in found.stderr
 
 
 def test_clear_leaves_what_came_with_the_package(run):

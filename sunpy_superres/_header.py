@@ -242,11 +242,12 @@ def nominal_header(shape, instrument, scale, center, date, rsun_obs):
     distance = earth.radius.to_value(u.m) if rsun_obs is None else radius / np.sin(np.radians(rsun_obs / 3600))
     semidiameter = np.arcsin(radius / distance)
     # sunpy takes the scale of GONG from the radius of the limb that was found in the image, the observer from the place
-    # of the telescope (Big Bear), and angles as degrees whatever their unit.
+    # of the telescope (Big Bear), angles as degrees whatever their unit, and the time as that of GPS.
     unit, arcsec = ("deg", 1 / 3600) if instrument == "gong" else ("arcsec", 1.0)
     pixels = float(np.degrees(semidiameter) * 3600 / scale)
     limb = {"semidiam": float(semidiameter), "fndlmbmi": pixels, "fndlmbma": pixels}
     place = {"site": "BB", "lat": 0.59793, "lon": -2.04067, "elev": 2060.0}
+    place |= dict(zip(("date-obs", "time-obs"), (time.tai - 19 * u.s).isot.split("T"), strict=True))
     continuum = {"content": "CONTINUUM INTENSITY", "bunit": ""}
     identities = {
         "mdi": {"telescop": "SOHO", "instrume": "MDI", "camera": "MDI", "wavelnth": 6768},
@@ -265,8 +266,8 @@ def nominal_header(shape, instrument, scale, center, date, rsun_obs):
             "waveunit": "angstrom",
             "content": "MAGNETOGRAM",
             "bunit": "Gauss",
-            **identities[instrument],
             "date-obs": time.utc.isot,
+            **identities[instrument],
             "ctype1": "HPLN-TAN",
             "ctype2": "HPLT-TAN",
             "cunit1": unit,

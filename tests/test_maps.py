@@ -17,6 +17,7 @@ from sunpy.data.test import rootdir as sunpy_data
 from sunpy.io import read_file
 from sunpy.io._fits import format_comments_and_history
 from sunpy.map.sources import EITL1Map, EITMap, GONGHalphaMap, GONGMagnetogramMap, HMIMap, MDIMap
+from sunpy.time import parse_time
 from sunpy.util.exceptions import SunpyUserWarning
 
 from sunpy_superres._header import rescale
@@ -554,6 +555,7 @@ class TestFromArray:
         data = rng.normal(0, 10, (16, 24))
         smap = from_array(data, scale=2.5, instrument="gong", center=(100, -200))
         assert isinstance(smap, GONGMagnetogramMap)
+        assert abs((smap.date - parse_time("2010-06-01")).to_value("s")) < 1e-3
         middle = smap.wcs.pixel_to_world(11.5, 7.5)
         assert middle.Tx.to_value("arcsec") == pytest.approx(100)
         assert middle.Ty.to_value("arcsec") == pytest.approx(-200)

@@ -22,6 +22,7 @@ SCALE_TOLERANCE = 0.05
 _REGRID_LIMIT = 20
 _COARSE = 1.3
 _DEFAULT_SAMPLES = 20
+_DEFAULTS = dict.fromkeys(("model", "instrument", "steps", "seed", "device", "tile_size")) | {"progress": False}
 
 # Everything decided before the first sample is drawn; `members` is the iterator over them.
 _Run = namedtuple("_Run", ["smap", "observation", "network", "provenance", "members"])
@@ -240,11 +241,34 @@ def draw_one(smap, method, **options):
     TypeError, ValueError
         As for `superresolve`.
     """
-    names = ("model", "instrument", "steps", "seed", "device", "tile_size")
-    given = dict.fromkeys(names) | {"progress": False} | options
     # Of two, since one alone need not be a draw; the second is not asked for.
-    run = _prepare(smap, method=method, n_samples=2, **given)
+    run = _prepare(smap, method=method, n_samples=2, **_DEFAULTS | options)
     return _build(run, next(run.members))
+
+
+def enlarge(smap, method, factor):
+    """
+    Apply a method without weights, such as ``"bicubic"``, with another factor than its own.
+
+    Parameters
+    ----------
+    smap : `~sunpy.map.GenericMap`
+        The observation.
+    method : `str`
+        The method.
+    factor : `int`
+        Enlargement.
+
+    Returns
+    -------
+    `~sunpy.map.GenericMap`
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `superresolve`.
+    """
+    return _summary(_prepare(smap, method=method, n_samples=1, arguments={"factor": factor}, **_DEFAULTS))
 
 
 def _each(finish, given, **options):
@@ -301,7 +325,7 @@ def _whole_number(value, name, least):
     return int(value)
 
 
-def _prepare(smap, *, method, n_samples, model, instrument, steps, seed, device, tile_size, progress):
+def _prepare(smap, *, method, n_samples, model, instrument, steps, seed, device, tile_size, progress, arguments=None):
     # torch is loaded only here, when there is something to compute.
     from sunpy_superres.inference import check_noise, choose_device, choose_precision, draw  # NOQA: PLC0415
     from sunpy_superres.models import get_method  # NOQA: PLC0415
@@ -325,7 +349,7 @@ def _prepare(smap, *, method, n_samples, model, instrument, steps, seed, device,
         if model is not None:
             msg = f"The method {method!r} has no weights: model={str(model)!r} does not apply to it."
             raise ValueError(msg)
-        network, name, sha256, precision = kind(), None, None, "float32"
+        network, name, sha256, precision = kind(**arguments or {}), None, None, "float32"
     check_noise(network, observation)
     if steps is not None and network.steps is None:
         msg = f"The method {method!r} has no sampler: steps={steps} does not apply to it."

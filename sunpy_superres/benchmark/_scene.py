@@ -9,6 +9,7 @@ import numpy as np
 from astropy.io import fits
 
 import sunpy_superres
+from sunpy_superres import metrics
 from sunpy_superres._provenance import KEYS
 from sunpy_superres.instruments import HMI_SCALE
 
@@ -20,6 +21,7 @@ __all__ = [
     "crop",
     "crop_edge",
     "input_map",
+    "mean_gradient",
     "network_of",
     "progress_bar",
     "ratio",
@@ -149,3 +151,10 @@ def ratio(value, reference):
     One over the other, NaN where the other is 0.
     """
     return value / reference if reference else float("nan")
+
+
+def mean_gradient(field):
+    """
+    Mean size of the Sobel gradient per pixel.
+    """
+    return metrics.gradient_error(field, np.zeros_like(field))

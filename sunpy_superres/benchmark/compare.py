@@ -13,13 +13,12 @@ import numpy as np
 import astropy.units as u
 
 import sunpy_superres
-from sunpy_superres import maps, metrics, observations, registration
+from sunpy_superres import metrics, observations, registration
 from sunpy_superres._atomic import replacing
-from sunpy_superres._provenance import Provenance
 from sunpy_superres._wcs import pixel_scale
-from sunpy_superres.benchmark._scene import network_of
+from sunpy_superres.benchmark._scene import mean_gradient, network_of
 from sunpy_superres.benchmark.degraded import PERIODS
-from sunpy_superres.superresolution import draw_one, on_scale
+from sunpy_superres.superresolution import draw_one, enlarge, on_scale
 
 __all__ = ["Comparison", "compare", "comparison_table", "write_csv"]
 
@@ -95,6 +94,8 @@ def compare(smap, methods, *, truth=None, n_samples=20, seed=0, models=None, reg
     >>> [row["method"] for row in found.rows]
     ['bicubic']
     """
+    from sunpy_superres.models import get_method  # NOQA: PLC0415
+
     methods = list(dict.fromkeys(methods))
     if not methods:
         msg = f"No methods to compare; known are {', '.join(sunpy_superres.available_methods())}."
@@ -107,10 +108,10 @@ def compare(smap, methods, *, truth=None, n_samples=20, seed=0, models=None, reg
         with warnings.catch_warnings():
             # Of several methods some have no ensemble, whatever is asked for.
             warnings.filterwarnings("ignore", message="The method '.*' is deterministic")
-            if method == "bicubic":
-                result = _interpolated(smap, factor)
-            else:
+            if get_method(method).trained:
                 result = sunpy_superres.superresolve(smap, method, n_samples, **options)
+            else:
+                result = enlarge(smap, method, factor)
         seconds = time.perf_counter() - start
         results[method] = result
         if result.uncertainty is not None:
@@ -150,27 +151,6 @@ def _common_grid(smap, methods, models):
     return smap, factor
 
 
-def _interpolated(smap, factor):
-    """
-    The calibrated map, enlarged as often as the other methods do.
-    """
-    import torch  # NOQA: PLC0415
-
-    from sunpy_superres.models.regression import bicubic  # NOQA: PLC0415
-
-    observation = observations.read(smap)
-    field = torch.from_numpy(observation.calibrated)[None, None]
-    level = observation.quiet_sun
-    return maps.build(
-        smap,
-        bicubic(field, factor)[0, 0].numpy() * np.float32(level or 1),
-        factor,
-        valid=observation.valid,
-        provenance=Provenance("bicubic", factor, 1, instrument=observation.instrument.name, quiet_sun=level),
-        unit="G" if level is None else None,
-    )
-
-
 def _on_grid(truth, result):
     if truth.data.shape == result.data.shape and _same_corners(truth, result):
         return np.asarray(truth.data, dtype=np.float32)
@@ -193,7 +173,7 @@ def _figures(result, sample, truth, *, register):
     data = np.asarray(result.data)
     scale = float(np.mean(pixel_scale(result)))
     side = ((scale * u.arcsec).to_value(u.rad) * result.observer_coordinate.radius).to_value(u.cm)
-    figures = {"mean_gradient": float(metrics.gradient_error(data, np.zeros_like(data)))}
+    figures = {"mean_gradient": mean_gradient(data)}
     if "srquiet" not in result.meta:
         figures = {"unsigned_flux": float(metrics.unsigned_flux(data) * side**2), **figures}
     if truth is None:

@@ -18,6 +18,7 @@ from sunpy_superres.benchmark._scene import (
     check_complete,
     check_writable,
     crop_edge,
+    mean_gradient,
     progress_bar,
     ratio,
     read_image,
@@ -151,11 +152,11 @@ def score_reference(found, authors, seen, baseline, *, edge=8, kernel=None):
     for suffix in ("", "_bicubic"):
         figures[f"reference_correlation{suffix}"] = metrics.pcc(inner[suffix], inner["_authors"])
         figures[f"reference_rms{suffix}"] = metrics.rmse(inner[suffix], inner["_authors"])
-    steepness = _mean_gradient(inner["_bicubic"])
+    steepness = mean_gradient(inner["_bicubic"])
     flux = metrics.unsigned_flux(inner_seen)
     for suffix, whole in (("", found), ("_authors", authors)):
         image = inner[suffix]
-        figures[f"sobel_ratio{suffix}"] = ratio(_mean_gradient(image), steepness)
+        figures[f"sobel_ratio{suffix}"] = ratio(mean_gradient(image), steepness)
         figures[f"flux_in_out{suffix}"] = ratio(metrics.unsigned_flux(image, _FACTOR**-2), flux)
         again = crop_edge(_block_mean(_blurred(whole, kernel)), edge // _FACTOR)
         figures[f"reconvolution_residual{suffix}"] = _residual(again, inner_seen)
@@ -339,10 +340,6 @@ def _check_grids(seen, edge, **fine):
     if edge < 0 or edge % _FACTOR:
         msg = f"edge must be an even number of fine pixels, 0 or larger, got {edge!r}."
         raise ValueError(msg)
-
-
-def _mean_gradient(image):
-    return metrics.gradient_error(image, np.zeros_like(image))
 
 
 def _blurred(image, kernel):

@@ -121,23 +121,21 @@ def benchmark_command(data, out, instrument, full_disk, markdown, **options):
     from sunpy_superres import benchmark  # NOQA: PLC0415
 
     protocols = {
-        "mdi": {"degraded": benchmark.run_degraded, "pairs": benchmark.run_pairs},
-        "gong": {"degraded": partial(benchmark.run_degraded, instrument="gong")},
-        "hmi": {"reference": benchmark.run_reference},
-        "hmi-continuum": {"continuum": benchmark.run_continuum},
+        "mdi": {"degraded": ("hmi/validation", benchmark.run_degraded), "pairs": ("pairs", benchmark.run_pairs)},
+        "gong": {"degraded": ("hmi/validation", partial(benchmark.run_degraded, instrument="gong"))},
+        "hmi": {"reference": ("enhance", benchmark.run_reference)},
+        "hmi-continuum": {"continuum": ("enhance", benchmark.run_continuum)},
     }
     with one_line():
-        for folder in {"mdi": ("hmi/validation", "pairs"), "gong": ("hmi/validation",)}.get(instrument, ("enhance",)):
+        for folder, _ in protocols[instrument].values():
             if not (data / folder).is_dir():
                 raise FileNotFoundError(2, "there is no such folder", str(data / folder))
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
-        runs = {name: partial(run, data) for name, run in protocols[instrument].items()}
+        runs = {name: partial(run, data) for name, (_, run) in protocols[instrument].items()}
         if full_disk is not None:
-            runs = {
-                "full_disk": partial(benchmark.run_full_disk, full_disk),
-                **runs,
-            }  # first: memory is the most ever used
+            # First, because memory is the most ever used.
+            runs = {"full_disk": partial(benchmark.run_full_disk, full_disk), **runs}
         progress = sys.stderr.isatty()
         results = [
             run(out=None if out is None else out / f"{name}.json", progress=progress, **options)

@@ -3,10 +3,11 @@ What the header of a result says about how it was made.
 """
 
 from dataclasses import dataclass, fields
+from typing import ClassVar
 
 from sunpy_superres._header import add_history, package_version, set_key
 
-__all__ = ["KEYS", "Provenance", "write_provenance"]
+__all__ = ["KEYS", "Provenance", "SyntheticProvenance", "write_provenance"]
 
 #: Header keys and their comments, by field.
 KEYS = {
@@ -21,11 +22,38 @@ KEYS = {
     "solver": ("SRSOLVER", "solver, time shift and spread of the sampler"),
     "precision": ("SRPREC", "number type of the network"),
     "quiet_sun": ("SRQUIET", "intensity of the quiet Sun at disk center"),
+    "flare_class": ("SRCLASS", "GOES class that was asked for"),
+    "flux": ("SRFLUX", "[W/m2] X-ray flux that was asked for"),
+    "sample": ("SRSAMPLE", "number of the draw, from 0"),
+    "guidance": ("SRGUIDE", "strength of the guidance, 1 for none"),
+    "scaling": ("SRSCALE", "scaling that DN/s were made from"),
 }
 
 
+class _Stated:
+    """
+    What is known of how a result was made.
+    """
+
+    #: The function that was called.
+    call: ClassVar[str]
+
+    def stated(self):
+        """
+        The fields that are known.
+
+        Returns
+        -------
+        `dict`
+        """
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        if self.sha256 is not None:
+            values["sha256"] = self.sha256[:16]
+        return {name: value for name, value in values.items() if value is not None}
+
+
 @dataclass(frozen=True)
-class Provenance:
+class Provenance(_Stated):
     """
     What is needed to make a result again; written to the header of the output.
 
@@ -67,18 +95,52 @@ class Provenance:
     precision: str | None = None
     quiet_sun: float | None = None
 
-    def stated(self):
-        """
-        The fields that are known.
+    call: ClassVar[str] = "superresolve"
 
-        Returns
-        -------
-        `dict`
-        """
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        if self.sha256 is not None:
-            values["sha256"] = self.sha256[:16]
-        return {name: value for name, value in values.items() if value is not None}
+
+@dataclass(frozen=True)
+class SyntheticProvenance(_Stated):
+    """
+    What is needed to make a synthetic image again; written to its header.
+
+    Parameters
+    ----------
+    flare_class : `str`
+        GOES class that was asked for (``SRCLASS``).
+    seed, sample : `int`
+        Seed, and number of the draw (``SRSEED``, ``SRSAMPLE``).
+    method : `str`
+        Name of the generator (``SRMETHOD``).
+    steps : `int`
+        Steps of the sampler (``SRSTEPS``).
+    guidance : `float`
+        Strength of the guidance (``SRGUIDE``).
+    solver : `str`
+        Solver of the sampler (``SRSOLVER``).
+    model, sha256 : `str`
+        Name of the weights, and their hash (``SRMODEL``, ``SRSHA256``).
+    precision : `str`
+        Number type of the network (``SRPREC``).
+    scaling : `str`
+        Scaling of the images that the network draws (``SRSCALE``).
+    flux : `float`, optional
+        X-ray flux that was asked for, in W/m2 (``SRFLUX``).
+    """
+
+    flare_class: str
+    seed: int
+    sample: int
+    method: str
+    steps: int
+    guidance: float
+    solver: str
+    model: str
+    sha256: str
+    precision: str
+    scaling: str
+    flux: float | None = None
+
+    call: ClassVar[str] = "generate_aia"
 
 
 def write_provenance(meta, provenance):
@@ -89,7 +151,7 @@ def write_provenance(meta, provenance):
     ----------
     meta : `~sunpy.util.MetaDict`
         Changed in place.
-    provenance : `Provenance`
+    provenance : `Provenance` or `SyntheticProvenance`
     """
     stated = provenance.stated()
     for name, (key, comment) in KEYS.items():
@@ -97,4 +159,4 @@ def write_provenance(meta, provenance):
             set_key(meta, key, stated[name], comment)
     set_key(meta, "SRVERS", package_version(), "version of sunpy_superres")
     parameters = ", ".join(f"{name}={value}" for name, value in stated.items())
-    add_history(meta, f"sunpy_superres {package_version()}: superresolve({parameters})")
+    add_history(meta, f"sunpy_superres {package_version()}: {provenance.call}({parameters})")

@@ -25,13 +25,24 @@ from sunpy_superres._header import (
     set_key,
     states_gauss,
 )
-from sunpy_superres._provenance import Provenance, write_provenance
+from sunpy_superres._provenance import Provenance, SyntheticProvenance, write_provenance
 from sunpy_superres._resample import nearest, resample
+from sunpy_superres._synthetic import synthetic_header, title_of
 from sunpy_superres._wcs import check_coordinates, pixel_scale, usable_wcs
 from sunpy_superres.exceptions import warn_user
 from sunpy_superres.instruments import get_instrument
 
-__all__ = ["Provenance", "build", "from_array", "read_map", "regrid", "to_ndcube", "write_map"]
+__all__ = [
+    "Provenance",
+    "SyntheticProvenance",
+    "build",
+    "build_synthetic",
+    "from_array",
+    "read_map",
+    "regrid",
+    "to_ndcube",
+    "write_map",
+]
 
 
 def build(smap, data, factor, *, valid=None, std=None, provenance=None, unit="G"):
@@ -276,6 +287,49 @@ def from_array(data, *, scale, instrument="mdi", center=(0, 0), date="2010-06-01
         return Map(data, header)
 
 
+def build_synthetic(data, *, scale, frame, wavelength, nominal, provenance, std=None):
+    """
+    Make the Map of a synthetic AIA image.
+
+    Parameters
+    ----------
+    data : array-like
+        Of shape (ny, nx), in DN/s, with disk center in the middle and north up.
+    scale : `tuple` of `float`
+        Arcsec per pixel along x and y.
+    frame : `~sunpy.coordinates.Helioprojective`
+        Where it is seen from, and when.
+    wavelength : `float`
+        In Angstrom.
+    nominal : `bool`
+        Whether the date is one that nobody asked for.
+    provenance : `SyntheticProvenance`
+        How it was made.
+    std : array-like, optional
+        Uncertainty of the calibration, of the shape of the data.
+
+    Returns
+    -------
+    `~sunpy.map.sources.AIAMap`
+        float32, marked as synthetic in its header, its name and the title of its plots.
+    """
+    data = np.array(data, dtype=np.float32)
+    header = synthetic_header(data.shape, scale, frame, wavelength=wavelength, nominal=nominal, provenance=provenance)
+    fit_comments(header)
+    uncertainty = None if std is None else StdDevUncertainty(np.array(std, dtype=np.float32), unit=u.DN / u.s)
+    return _entitled(Map(data, header, uncertainty=uncertainty))
+
+
+def _entitled(smap):
+    """
+    The same Map, whose plots say so if it is synthetic.
+    """
+    if title := title_of(smap.meta):
+        smap.nickname = "Synthetic AIA"
+        smap.plot_settings["title"] = title
+    return smap
+
+
 def to_ndcube(smap, members):
     """
     Make a cube of the members of an ensemble.
@@ -403,10 +457,11 @@ def read_map(path):
     except Exception as error:
         msg = f"{path}: the first image has no header that makes a Map: {error}"
         raise ValueError(msg) from error
-    return smap._new_instance(
+    found = smap._new_instance(
         # In memory and native byte order, so that the file does not stay open
         np.array(smap.data, dtype=smap.data.dtype.newbyteorder("=")),
         smap.meta,
         mask=mask,
         uncertainty=None if uncertainty is None else StdDevUncertainty(uncertainty, copy=False),
     )
+    return _entitled(found)

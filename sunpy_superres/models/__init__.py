@@ -5,9 +5,25 @@ The networks and the registry of methods; torch only, no map and no file.
 from importlib import import_module
 from pkgutil import iter_modules
 
-from sunpy_superres.models.base import METHODS, SuperResolver, register_method
+from sunpy_superres.models.base import (
+    GENERATORS,
+    METHODS,
+    ImageGenerator,
+    SuperResolver,
+    register_generator,
+    register_method,
+)
 
-__all__ = ["METHODS", "SuperResolver", "get_method", "register_method"]
+__all__ = [
+    "GENERATORS",
+    "METHODS",
+    "ImageGenerator",
+    "SuperResolver",
+    "get_architecture",
+    "get_method",
+    "register_generator",
+    "register_method",
+]
 
 # Every file of this folder may register methods.
 for _module in iter_modules(__path__):
@@ -38,3 +54,10 @@ def get_method(name):
     except (KeyError, TypeError):
         msg = f"Unknown method {name!r}; known are {', '.join(sorted(METHODS))}."
         raise ValueError(msg) from None
+
+
+def get_architecture(name):
+    """
+    The class of a method or of a generator, by its name; see `get_method`.
+    """
+    return GENERATORS[name] if name in GENERATORS else get_method(name)

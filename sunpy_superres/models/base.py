@@ -1,5 +1,6 @@
 """
-The contract of every method, and the registry that `sunpy_superres.superresolve` reads.
+The contract of every method and of every generator, and the registries that `sunpy_superres.superresolve` and
+`sunpy_superres.generate_aia` read.
 
 A method is one file of this folder that registers its class; nothing else needs to know of it.
 """
@@ -8,26 +9,39 @@ import numpy as np
 import torch
 from torch import nn
 
-__all__ = ["METHODS", "SuperResolver", "register_method"]
+__all__ = ["GENERATORS", "METHODS", "ImageGenerator", "SuperResolver", "register_generator", "register_method"]
 
 #: Registered classes by method name.
 METHODS = {}
+#: Registered classes of generators by name.
+GENERATORS = {}
+
+
+def _register(registry, name):
+    def decorate(cls):
+        if name in METHODS or name in GENERATORS:
+            other = METHODS.get(name) or GENERATORS[name]
+            msg = f"The method {name!r} is registered twice, by {other.__name__} and {cls.__name__}."
+            raise ValueError(msg)
+        cls.method = name
+        registry[name] = cls
+        return cls
+
+    return decorate
 
 
 def register_method(name):
     """
     Class decorator that makes a `SuperResolver` available as ``method=name``.
     """
+    return _register(METHODS, name)
 
-    def decorate(cls):
-        if name in METHODS:
-            msg = f"The method {name!r} is registered twice, by {METHODS[name].__name__} and {cls.__name__}."
-            raise ValueError(msg)
-        cls.method = name
-        METHODS[name] = cls
-        return cls
 
-    return decorate
+def register_generator(name):
+    """
+    Class decorator that makes an `ImageGenerator` known by a name, as ``config.json`` gives it.
+    """
+    return _register(GENERATORS, name)
 
 
 class SuperResolver(nn.Module):
@@ -122,3 +136,62 @@ class SuperResolver(nn.Module):
         key, sign = (sample // 2, 1 - 2 * (sample % 2)) if cls.antithetic else (sample, 1)
         generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(key,)))
         return torch.from_numpy(generator.standard_normal(tuple(shape), dtype=np.float32)) * sign
+
+
+class ImageGenerator(nn.Module):
+    """
+    A network that draws whole images of the Sun from a flare class.
+
+    Subclasses define `draw`; their constructor takes plain numbers only, the ones that ``config.json`` holds beside
+    the weights.
+    """
+
+    #: Name in the registry; set by `register_generator`.
+    method = None
+    #: Pixels of an image along each axis.
+    size = None
+    #: What 0 and 1 mean in an image.
+    scaling = None
+    #: Least and largest solar radius, in pixels, that it can draw.
+    radii = None
+
+    def lower(self, dtype):
+        """
+        Compute in a lower precision where it loses nothing; by default nowhere.
+        """
+        return torch.float32
+
+    def draw(self, label, flux, radius, samples, *, seed, steps=None, guidance=None, solver=None):
+        """
+        Draw images, one after the other.
+
+        Parameters
+        ----------
+        label : `int`
+            Class: 0 to 4 for A to X, 5 for none.
+        flux : `float`
+            Logarithm (base 10) of the X-ray flux in W/m2, or NaN.
+        radius : `float`
+            Solar radius in pixels; the disk is in the middle of the image.
+        samples : iterable of `int`
+            Numbers of the draws wanted; draw k is the same whatever else is drawn.
+        seed : `int`
+            Seed of all draws.
+        steps, guidance, solver : optional
+            How to sample, if not as the model does by itself.
+
+        Yields
+        ------
+        `torch.Tensor`
+            Shape (size, size), float32, 0 to 1, the first row in the south.
+        """
+        raise NotImplementedError
+
+    @staticmethod
+    def noise(shape, seed, sample, device):
+        """
+        Standard normal noise of one draw, as often as it is asked for; the same on every device.
+        """
+        generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(sample,)))
+        while True:
+            yield torch.from_numpy(generator.standard_normal(tuple(shape), dtype=np.float32)).to(device)

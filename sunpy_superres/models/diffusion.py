@@ -3,14 +3,25 @@ Flow matching: the path from noise to data, its loss, and the solvers that walk 
 
 The path is the straight line of rectified flow, ``x_t = (1 - t) x_0 + t e`` with ``e`` standard normal; a
 network learns the velocity ``e - x_0`` (Lipman et al. 2023, arXiv:2210.02747, eq. 23; Liu et al. 2023,
-arXiv:2209.03003). Sampling integrates ``dx/dt = v(x, t)`` from t = 1 to t = 0.
+arXiv:2209.03003). Sampling integrates ``dx/dt = v(x, t)`` from t = 1 to t = 0, or walks the schedule of DDPM, whose
+states are those of the path but for a factor.
 """
 
 import itertools
 
 import torch
 
-__all__ = ["SOLVERS", "interpolate", "sample_times", "solve", "time_grid"]
+__all__ = [
+    "DDPM_STEPS",
+    "DIFFUSION_SOLVERS",
+    "SOLVERS",
+    "check_solver",
+    "interpolate",
+    "sample_times",
+    "signal_fractions",
+    "solve",
+    "time_grid",
+]
 
 
 def interpolate(data, noise, time):
@@ -61,13 +72,13 @@ def time_grid(steps, *, shift=1.0):
     return [shift * t / (1 + (shift - 1) * t) for t in uniform]
 
 
-def _euler(velocity, x, times):
+def _euler(velocity, x, times, noises):
     for now, then in itertools.pairwise(times):
         x = x + (then - now) * velocity(x, now)
     return x
 
 
-def _heun(velocity, x, times):
+def _heun(velocity, x, times, noises):
     # Second order, two evaluations a step; the last step, to t = 0, is an Euler step (Karras et al. 2022, alg. 1).
     for now, then in itertools.pairwise(times):
         slope = velocity(x, now)
@@ -76,7 +87,7 @@ def _heun(velocity, x, times):
     return x
 
 
-def _multistep(velocity, x, times):
+def _multistep(velocity, x, times, noises):
     # Second order, one evaluation a step: Adams-Bashforth with the previous velocity, unequal steps.
     previous = None
     for i, (now, then) in enumerate(itertools.pairwise(times)):
@@ -90,11 +101,63 @@ def _multistep(velocity, x, times):
     return x
 
 
-#: Solvers by name: functions of (velocity, x, times).
+#: Largest number of steps of the schedule below: that of Ho et al. 2020.
+DDPM_STEPS = 1000
+
+
+def signal_fractions(steps):
+    """
+    The linear schedule of Ho et al. 2020 (arXiv:2006.11239), from pure noise to the data.
+
+    Parameters
+    ----------
+    steps : `int`
+        Number of steps, at most 1000.
+
+    Returns
+    -------
+    `list` of `float`
+        Cumulative products of 1 - beta, ``steps + 1`` of them, increasing to 1; beta goes from 1e-4 to 0.02.
+    """
+    product, kept = 1.0, [1.0]
+    for i in range(DDPM_STEPS):
+        product *= 1 - (1e-4 + (0.02 - 1e-4) * i / (DDPM_STEPS - 1))
+        kept.append(product)
+    return [kept[round(DDPM_STEPS * (1 - i / steps))] for i in range(steps + 1)]
+
+
+def _diffusion(velocity, x, fractions, noises, eta):
+    # Song et al. 2021 (arXiv:2010.02502), eq. 12 and 16. The state of DDPM is that of the straight path, scaled:
+    # x_t = a x_0 + s e, divided by a + s, is the point t = s / (a + s) of the path.
+    for now, then in itertools.pairwise(fractions):
+        signal, grain = now**0.5, (1 - now) ** 0.5
+        time = grain / (signal + grain)
+        point = x / (signal + grain)
+        slope = velocity(point, time)
+        data = point - time * slope
+        noise = point + (1 - time) * slope
+        fresh = eta * ((1 - then) / (1 - now) * (1 - now / then)) ** 0.5
+        x = then**0.5 * data + max(1 - then - fresh**2, 0.0) ** 0.5 * noise
+        if fresh > 0:
+            x = x + fresh * next(noises)
+    return x
+
+
+def _ddim(velocity, x, fractions, noises):
+    return _diffusion(velocity, x, fractions, noises, 0.0)
+
+
+def _ddpm(velocity, x, fractions, noises):
+    return _diffusion(velocity, x, fractions, noises, 1.0)
+
+
+#: Solvers by name: functions of (velocity, x, times, noises).
 SOLVERS = {"euler": _euler, "heun": _heun, "multistep": _multistep}
+#: Solvers on the schedule of DDPM: functions of (velocity, x, fractions, noises).
+DIFFUSION_SOLVERS = {"ddim": _ddim, "ddpm": _ddpm}
 
 
-def solve(velocity, noise, *, steps, solver="heun", shift=1.0):
+def solve(velocity, noise, *, steps, solver="heun", shift=1.0, noises=None):
     """
     Walk from noise to data.
 
@@ -107,9 +170,11 @@ def solve(velocity, noise, *, steps, solver="heun", shift=1.0):
     steps : `int`
         Number of steps.
     solver : `str`, optional
-        A key of `SOLVERS`.
+        A key of `SOLVERS`, or of `DIFFUSION_SOLVERS`.
     shift : `float`, optional
-        See `time_grid`.
+        See `time_grid`; the schedule of DDPM has none.
+    noises : iterator of `torch.Tensor`, optional
+        Fresh noise, which ``"ddpm"`` needs one of in each step.
 
     Returns
     -------
@@ -119,12 +184,24 @@ def solve(velocity, noise, *, steps, solver="heun", shift=1.0):
     Raises
     ------
     ValueError
-        If the solver is not known, or the number of steps is not positive.
+        If the solver is not known, or the number of steps is not positive, or beyond the 1000 of DDPM.
     """
-    if solver not in SOLVERS:
-        msg = f"Unknown solver {solver!r}; known are {', '.join(SOLVERS)}."
+    check_solver(solver, steps)
+    if solver in DIFFUSION_SOLVERS:
+        return DIFFUSION_SOLVERS[solver](velocity, noise, signal_fractions(steps), noises)
+    return SOLVERS[solver](velocity, noise, time_grid(steps, shift=shift), noises)
+
+
+def check_solver(solver, steps):
+    """
+    Refuse a solver that there is not, or a number of steps that it cannot take; see `solve`.
+    """
+    if solver not in SOLVERS and solver not in DIFFUSION_SOLVERS:
+        msg = f"Unknown solver {solver!r}; known are {', '.join([*SOLVERS, *DIFFUSION_SOLVERS])}."
         raise ValueError(msg)
     if steps < 1:
         msg = f"The number of steps must be at least 1, not {steps}."
         raise ValueError(msg)
-    return SOLVERS[solver](velocity, noise, time_grid(steps, shift=shift))
+    if solver in DIFFUSION_SOLVERS and steps > DDPM_STEPS:
+        msg = f"The solver {solver!r} has at most {DDPM_STEPS} steps, not {steps}."
+        raise ValueError(msg)

@@ -21,9 +21,8 @@ from torch.utils.data import DataLoader
 
 from sunpy_superres._atomic import replacing
 from sunpy_superres.inference import choose_device, choose_precision
-from sunpy_superres.instruments import HMI_SCALE, get_instrument
-from sunpy_superres.models import get_method
-from sunpy_superres.training.patches import PatchPool
+from sunpy_superres.instruments import HMI_SCALE
+from sunpy_superres.models import get_architecture
 from sunpy_superres.training.tasks import STAGES
 from sunpy_superres.weights.fetch import fetch
 from sunpy_superres.weights.files import load_model, save_model
@@ -64,7 +63,7 @@ class _Status(pl.Callback):
 
 
 #: Arguments of a model that change how it samples, not what is trained.
-_SAMPLING = ("steps", "solver", "shift", "spread")
+_SAMPLING = ("steps", "solver", "shift", "spread", "guidance", "radii")
 
 
 def _fingerprint(name, recipe, data):
@@ -75,6 +74,7 @@ def _fingerprint(name, recipe, data):
     decisive = {
         "model": {key: value for key, value in recipe.model.items() if key not in _SAMPLING},
         "jitter": asdict(recipe.jitter),
+        "augmentation": asdict(recipe.augmentation),
         "seed": recipe.seed,
         "exclude": recipe.exclude,
         "simulated": recipe.simulated,
@@ -126,14 +126,8 @@ def _fit_stage(name, recipe, model, data, validation, out, device, say):
     folder = out / name
     finished = folder / "finished.ckpt"
     task_type = STAGES[name]
-    arguments = {"size": options.size, "factor": model.factor, "jitter": recipe.jitter, "device": device}
-    pool = PatchPool(data, exclude=recipe.exclude, simulated=recipe.simulated, **arguments)
-    watch = PatchPool(validation, **arguments) if validation else None
-    wanted = get_instrument(recipe.jitter.instrument).quantity
-    if pool.quantity != wanted or (watch and watch.quantity != wanted):
-        msg = f"The recipe {recipe.name!r} is trained on {wanted} data, and {data} or {validation} holds others."
-        raise ValueError(msg)
-    if wanted == "continuum" and not pool.simulated:
+    pool, watch = task_type.open_pools(recipe, options, model, data, validation, device)
+    if getattr(pool, "quantity", None) == "continuum" and not pool.simulated:
         say(f"{data} holds no simulation: all patches come from observations")
     _claim(folder, _fingerprint(name, recipe, data))
     task = task_type(model, pool, watch, options, recipe.seed)
@@ -222,7 +216,7 @@ def fit(recipe, data, out, *, validation=None, device=None, progress=print):
         device = torch.device("cpu")
     torch.set_float32_matmul_precision("high")
     pl.seed_everything(recipe.seed, verbose=False)
-    model = get_method(recipe.method)(**recipe.model)
+    model = get_architecture(recipe.method)(**recipe.model)
     if unknown := [name for name in recipe.stages if name not in STAGES]:
         msg = f"Unknown stage {unknown[0]!r}; known are {', '.join(STAGES)}."
         raise ValueError(msg)
@@ -235,7 +229,8 @@ def fit(recipe, data, out, *, validation=None, device=None, progress=print):
         hardware = torch.cuda.get_device_name()
     else:
         hardware = f"{torch.get_num_threads()} cores of a CPU ({platform.processor() or platform.machine()})"
-    scale = recipe.scale or HMI_SCALE * model.factor
+    factor = getattr(model, "factor", None)
+    scale = recipe.scale or (factor and HMI_SCALE * factor)
     # Half the size; the rounding is far below the noise of any magnetogram.
     save_model(
         model.cpu(),

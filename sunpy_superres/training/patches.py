@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from sunpy_superres.degradation import blur_and_bin, sharpening_kernel
 from sunpy_superres.instruments import HMI_SCALE, get_instrument
 
-__all__ = ["SIMULATION", "STEPS", "Batch", "Jitter", "PatchPool", "Record"]
+__all__ = ["SIMULATION", "STEPS", "Batch", "Jitter", "PatchPool", "Record", "open_pools"]
 
 #: One step of the stored integers by quantity: in gauss, and in intensities of the quiet Sun.
 STEPS = {"magnetogram": 0.1, "continuum": 1e-4}
@@ -333,3 +333,17 @@ def _between(limits, n, uniform):
     if low == high:
         return torch.full((1, 1, 1, 1), low, device=uniform(0).device)
     return (low + (high - low) * uniform(n))[:, None, None, None]
+
+
+def open_pools(recipe, options, model, data, validation, device):
+    """
+    The fields of a recipe, to train on and to watch; see `sunpy_superres.training.tasks.Task.open_pools`.
+    """
+    arguments = {"size": options.size, "factor": model.factor, "jitter": recipe.jitter, "device": device}
+    pool = PatchPool(data, exclude=recipe.exclude, simulated=recipe.simulated, **arguments)
+    watch = PatchPool(validation, **arguments) if validation else None
+    wanted = get_instrument(recipe.jitter.instrument).quantity
+    if pool.quantity != wanted or (watch and watch.quantity != wanted):
+        msg = f"The recipe {recipe.name!r} is trained on {wanted} data, and {data} or {validation} holds others."
+        raise ValueError(msg)
+    return pool, watch

@@ -6,6 +6,7 @@ import tomllib
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
+from sunpy_superres.training.images import Augmentation
 from sunpy_superres.training.patches import Jitter
 
 __all__ = ["CARD", "Recipe", "Stage", "read_recipe"]
@@ -35,8 +36,8 @@ class Stage:
         Steps between looks at the validation fields.
     scale_weight : `float`, optional
         Weight of the likelihood of the scale (stage ``regression``).
-    time_location : `float`, optional
-        Location of the logit-normal law of the times (stage ``flow``).
+    time_location, time_spread : `float`, optional
+        Location and width of the logit-normal law of the times (stages ``flow`` and ``images``).
     gradient, histogram, ssim : `float`, optional
         Coefficients of `~sunpy_superres.training.losses.conversion_loss` (stage ``network``).
     middle : `float`, optional
@@ -56,6 +57,7 @@ class Stage:
     validate_every: int = 500
     scale_weight: float = 0.3
     time_location: float = 0.0
+    time_spread: float = 1.0
     gradient: float = 0.0
     histogram: float = 0.0
     ssim: float = 0.0
@@ -88,6 +90,8 @@ class Recipe:
         Arguments of the class.
     jitter : `~sunpy_superres.training.patches.Jitter`
         Variation of the forward operator.
+    augmentation : `~sunpy_superres.training.images.Augmentation`
+        Variation of whole images (stage ``images``).
     stages : `dict`
         `Stage` by name, in order.
     card : `dict`
@@ -104,6 +108,7 @@ class Recipe:
     simulated: float = 0.5
     model: dict = field(default_factory=dict)
     jitter: Jitter = field(default_factory=Jitter)
+    augmentation: Augmentation = field(default_factory=Augmentation)
     stages: dict = field(default_factory=dict)
     card: dict = field(default_factory=dict)
 
@@ -161,7 +166,8 @@ def read_recipe(path):
     except tomllib.TOMLDecodeError as error:
         msg = f"{file} is not a TOML file: {error}."
         raise ValueError(msg) from error
-    values["jitter"] = _checked(Jitter, values.get("jitter", {}), "[jitter]")
+    for name, kind in {"jitter": Jitter, "augmentation": Augmentation}.items():
+        values[name] = _checked(kind, values.get(name, {}), f"[{name}]")
     stages = values.get("stages", {})
     values["stages"] = {name: _checked(Stage, stage, f"[stages.{name}]") for name, stage in stages.items()}
     if unknown := sorted(set(values.get("card", {})) - set(CARD)):

@@ -14,9 +14,10 @@ from torch.optim.swa_utils import AveragedModel
 
 from sunpy_superres.models.diffusion import interpolate, sample_times
 from sunpy_superres.training import losses
-from sunpy_superres.training.patches import Batch
+from sunpy_superres.training.images import ImageBatch, ImagePool
+from sunpy_superres.training.patches import Batch, open_pools
 
-__all__ = ["STAGES", "AutoencoderTask", "FlowTask", "RegressionTask", "Task"]
+__all__ = ["STAGES", "AutoencoderTask", "FlowTask", "ImagesTask", "RegressionTask", "Task"]
 
 
 def _moving_average(decay):
@@ -51,6 +52,9 @@ class Task(pl.LightningModule):
 
     #: Names of the parts of the model that the stage trains; all of them unless told.
     parts = ()
+    #: Opens the data of a recipe: a function of recipe, options, model, folders and device that returns two pools, the
+    #: second `None` where there is no folder.
+    open_pools = staticmethod(open_pools)
 
     def __init__(self, model, pool, validation, options, seed):
         super().__init__()
@@ -279,6 +283,44 @@ class StepsTask(Task):
         return loss, {"rms_gauss": error.square().mean().sqrt()}
 
 
+class ImagesTask(Task):
+    """
+    The flow from noise to whole images, given their class, their flux and the disk.
+    """
+
+    @staticmethod
+    def open_pools(recipe, options, model, data, validation, device):
+        """
+        The images of a recipe; see `Task.open_pools`.
+        """
+        pools = [
+            ImagePool(folder, augmentation=recipe.augmentation, exclude=recipe.exclude, device=device)
+            for folder in (data, validation)
+            if folder
+        ]
+        for pool in pools:
+            if (pool.size, pool.scaling) != (model.size, model.scaling):
+                msg = (
+                    f"The recipe {recipe.name!r} is trained on images of {model.size} pixels in {model.scaling} "
+                    f"scaling, and the data have {pool.size} pixels in {pool.scaling} scaling."
+                )
+                raise ValueError(msg)
+        return (*pools, None)[:2]
+
+    def loss(self, digest, generator):
+        """
+        See `Task.loss`.
+        """
+        batch, model, options = ImageBatch(*digest), self.model, self.options
+        data = model.encode(batch.image).contiguous(memory_format=torch.channels_last)
+        noise = torch.randn(data.shape, generator=generator, device=data.device)
+        law = {"location": options.time_location, "spread": options.time_spread}
+        time = sample_times(len(data), generator=generator, device=data.device, **law)
+        x, velocity = interpolate(data, noise, time)
+        found = model(x, time, model.condition(batch.label, batch.flux), model.coordinates(batch.disk))
+        return (found - velocity).square().mean(), {}
+
+
 def _on_fine_grid(batch):
     factor = batch.truth.shape[-1] // batch.window.shape[-1]
     return F.interpolate(batch.window, scale_factor=factor)
@@ -291,4 +333,5 @@ STAGES = {
     "flow": FlowTask,
     "network": NetworkTask,
     "steps": StepsTask,
+    "images": ImagesTask,
 }

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from sunpy_superres._atomic import replacing
-from sunpy_superres.models import get_method
+from sunpy_superres.models import get_architecture
 from sunpy_superres.weights.layout import CONFIG, FORMAT, WEIGHTS, sha256_of
 
 __all__ = ["load_model", "parse_config", "read_config", "save_model"]
@@ -162,7 +162,7 @@ def load_model(folder):
         )
         raise ValueError(msg)
     try:
-        kind = get_method(config["method"])
+        kind = get_architecture(config["method"])
     except ValueError as error:
         msg = f"{folder / CONFIG}: {error} A newer version of sunpy_superres may know it."
         raise ValueError(msg) from error

@@ -1,0 +1,277 @@
+"""
+Images of rare flare classes: a GOES class in, a synthetic AIA Map out.
+"""
+
+import math
+from numbers import Integral, Real
+
+import numpy as np
+
+import astropy.units as u
+
+from sunpy.map import MapSequence
+
+from sunpy_superres import maps
+from sunpy_superres._resample import resample
+from sunpy_superres._synthetic import observing_frame
+from sunpy_superres.flare_classes import parse_flare_class
+from sunpy_superres.transfer import SCALINGS
+
+__all__ = ["generate_aia", "generate_aia_sequence"]
+
+#: Wavelengths that there are models for, in Angstrom.
+_WAVELENGTHS = (171,)
+#: Arcsec per pixel of the images of 128 pixels that the model was trained on.
+_SCALE = 17.7
+_METHOD = "class-diffusion"
+
+
+@u.quantity_input
+def generate_aia(
+    flare_class,
+    *,
+    wavelength: u.angstrom = 171 * u.angstrom,
+    date=None,
+    observer=None,
+    shape=None,
+    guidance=None,
+    steps=None,
+    solver=None,
+    seed=None,
+    device=None,
+    model=None,
+    progress=False,
+):
+    """
+    Draw a full-disk AIA image as it may look around a flare of a GOES class.
+
+    The image is synthetic: a diffusion model [1]_ that learned from real images draws one that never was. X flares are
+    too rare to train a classifier on; images like theirs may help it.
+
+    Parameters
+    ----------
+    flare_class : `str` or `~astropy.units.Quantity`
+        A class (``"A"``, ``"B"``, ``"C"``, ``"M"`` or ``"X"``), a sub-class such as ``"M2.5"``, or a GOES X-ray flux
+        (1-8 Angstrom) in W/m2: the largest within half an hour of the image.
+    wavelength : `~astropy.units.Quantity`, optional
+        Only 171 Angstrom for now.
+    date : `str` or any time that sunpy parses, optional
+        Time that the header states. It decides where the Earth is, and so how large the Sun appears; nothing of what
+        the Sun looked like then is in the image. Without it the header has a nominal time, and says so.
+    observer : `~astropy.coordinates.SkyCoord`, optional
+        Where the image is seen from; by default the Earth. It changes the coordinates, not what is drawn.
+    shape : `tuple` of `int`, optional
+        Shape (ny, nx) of the result; by default that of the model, (128, 128). Any other is interpolated, or averaged:
+        it has no more detail, and the same field of view.
+    guidance : `float`, optional
+        Strength of classifier-free guidance [2]_: the velocity is that without a class plus so many times the
+        difference that the class makes. 1 for none, larger for more typical and less varied images. Defaults to that
+        of the model. In the convention of [2]_ it is one more than ``w``.
+    steps : `int`, optional
+        Steps of the sampler. Defaults to that of the model.
+    solver : `str`, optional
+        ``"heun"``, ``"euler"`` or ``"multistep"`` on the straight path, or on the schedule of DDPM ``"ddim"`` or
+        ``"ddpm"`` (that of [1]_ with ``steps=1000``). Defaults to that of the model.
+    seed : `int`, optional
+        0 or larger. Without it one is drawn; either way it is in the header. The same seed gives the same image, to the
+        last bit on the same machine.
+    device : `str` or `torch.device`, optional
+        Defaults to a GPU if there is one, else the CPU.
+    model : `str` or path-like, optional
+        Weights: a name of `sunpy_superres.weights.list_models`, a folder, or ``"owner/name@revision"`` on the Hugging
+        Face Hub.
+    progress : `bool`, optional
+        Show a progress bar.
+
+    Returns
+    -------
+    `~sunpy.map.sources.AIAMap`
+        In DN/s, float32, north up, disk center in the middle, the solar radius as it is seen from the observer. The
+        header says that it is synthetic (``SYNTHET``, ORIGIN, COMMENT, HISTORY), and so do the name and the title of
+        plots, and holds all that is needed to make it again. Its ``uncertainty`` is that of the curve from display
+        values to DN/s (`sunpy_superres.transfer.display_to_rates`), which all pixels of one brightness share; at the
+        display value of 255 the rate is a lower limit.
+
+    Raises
+    ------
+    ValueError
+        If the flare class is none, there is no model for the wavelength, or an option is out of range; the message says
+        what is accepted.
+    TypeError
+        If the observer is no coordinate.
+
+    See Also
+    --------
+    generate_aia_sequence : many draws
+
+    Notes
+    -----
+    What the images are good for, and what not, is measured by ``sunpy-superres evaluate-aia``; see the model card. The
+    class is the GOES class as it stands in lists of before 2020, without the factor of 1/0.7 to the true flux.
+
+    `sunpy.map.Map` reads a saved image as any other of AIA, with its title; `sunpy_superres.read_map` also restores
+    name and title.
+
+    References
+    ----------
+    .. [1] Ramunno et al. 2024, A&A 686, A285, `doi:10.1051/0004-6361/202347860
+       <https://doi.org/10.1051/0004-6361/202347860>`__
+    .. [2] Ho & Salimans 2022, `arXiv:2207.12598 <https://arxiv.org/abs/2207.12598>`__
+
+    Examples
+    --------
+    >>> import sunpy_superres
+    >>> image = sunpy_superres.generate_aia("X", seed=0, steps=4)
+    >>> image.data.shape, str(image.unit), image.meta["synthet"], image.meta["srclass"]
+    ((128, 128), 'DN / s', True, 'X')
+    """
+    options = {"date": date, "observer": observer, "shape": shape, "guidance": guidance, "steps": steps}
+    options |= {"solver": solver, "seed": seed, "device": device, "model": model, "progress": progress}
+    return _generate(flare_class, 1, wavelength, **options)[0]
+
+
+@u.quantity_input
+def generate_aia_sequence(
+    flare_class,
+    n,
+    *,
+    wavelength: u.angstrom = 171 * u.angstrom,
+    date=None,
+    observer=None,
+    shape=None,
+    guidance=None,
+    steps=None,
+    solver=None,
+    seed=None,
+    device=None,
+    model=None,
+    progress=False,
+):
+    """
+    Draw many AIA images of a flare class, independent of each other.
+
+    They are no sequence in time: all have the same date.
+
+    Parameters
+    ----------
+    flare_class, wavelength, date, observer, shape, guidance, steps, solver, seed, device, model, progress
+        As for `generate_aia`.
+    n : `int`
+        Number of images.
+
+    Returns
+    -------
+    `~sunpy.map.MapSequence`
+        Of `~sunpy.map.sources.AIAMap`. Image k depends on the seed and on k, not on n; the first is that of
+        `generate_aia`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for `generate_aia`.
+
+    Examples
+    --------
+    >>> import sunpy_superres
+    >>> images = sunpy_superres.generate_aia_sequence("M2.5", 2, seed=0, steps=4)
+    >>> [image.meta["srsample"] for image in images]
+    [0, 1]
+    """
+    options = {"date": date, "observer": observer, "shape": shape, "guidance": guidance, "steps": steps}
+    options |= {"solver": solver, "seed": seed, "device": device, "model": model, "progress": progress}
+    return MapSequence(_generate(flare_class, _whole(n, "n", 1), wavelength, **options), sortby=None)
+
+
+def _whole(value, name, least):
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        msg = f"{name} must be a whole number, {least} or larger, not {value!r}."
+        raise ValueError(msg)
+    return int(value)
+
+
+def _shape(shape):
+    if shape is None:
+        return None
+    sides = tuple(shape) if isinstance(shape, tuple | list) else ()
+    if len(sides) != 2:
+        msg = f"shape must be two whole numbers (ny, nx), not {shape!r}."
+        raise ValueError(msg)
+    return tuple(_whole(side, "shape", 16) for side in sides)
+
+
+def _generate(
+    flare_class, n, wavelength, *, date, observer, shape, guidance, steps, solver, seed, device, model, progress
+):
+    # torch is loaded only here, when there is something to compute.
+    from tqdm import tqdm  # NOQA: PLC0415
+
+    from sunpy_superres.inference import choose_device, choose_precision  # NOQA: PLC0415
+    from sunpy_superres.models.diffusion import check_solver  # NOQA: PLC0415
+    from sunpy_superres.weights.loading import load, locate  # NOQA: PLC0415
+
+    wanted = parse_flare_class(flare_class)
+    angstrom = wavelength.to_value(u.angstrom)
+    if not any(math.isclose(angstrom, known) for known in _WAVELENGTHS):
+        msg = f"There is no model for {angstrom:g} Angstrom; there is one for {', '.join(map(str, _WAVELENGTHS))}."
+        raise ValueError(msg)
+    if guidance is not None and not (isinstance(guidance, Real) and 0 <= guidance < math.inf):
+        msg = f"guidance must be a number, 0 or larger, not {guidance!r}."
+        raise ValueError(msg)
+    steps = None if steps is None else _whole(steps, "steps", 1)
+    seed = int(np.random.SeedSequence().entropy % 2**31) if seed is None else _whole(seed, "seed", 0)
+    shape = _shape(shape)
+    frame, angular_radius = observing_frame(date, observer)
+    device = choose_device(device)
+    weights = locate(model, _METHOD, "aia", progress=progress)
+    network, sha256, precision = load(weights, device, choose_precision(device))
+    steps, solver = steps or network.steps, solver or network.solver
+    check_solver(solver, steps)
+    guidance = float(network.guidance if guidance is None else guidance)
+    # As large as it is in the images of the training, where the Sun is that far away; else the plate scale gives way.
+    low, high = network.radii
+    radius = min(max(angular_radius / _SCALE * network.size / 128, low), high)
+    drawn = network.draw(
+        wanted.label,
+        wanted.log_flux,
+        radius,
+        range(n),
+        seed=seed,
+        steps=steps,
+        guidance=guidance,
+        solver=solver,
+    )
+    found = []
+    for k, image in enumerate(tqdm(drawn, total=n, desc="images", disable=not progress)):
+        data = image.float().cpu().numpy()
+        scale = (angular_radius / radius,) * 2
+        if shape is not None and shape != data.shape:
+            factors = tuple(new / old for new, old in zip(shape[::-1], data.shape[::-1], strict=True))
+            data = np.clip(resample(data, shape, factors, (-0.5, -0.5)), 0, 1)
+            scale = tuple(side / factor for side, factor in zip(scale, factors, strict=True))
+        rates = SCALINGS[network.scaling](data)
+        provenance = maps.SyntheticProvenance(
+            flare_class=str(wanted),
+            flux=wanted.flux,
+            seed=seed,
+            sample=k,
+            method=_METHOD,
+            steps=steps,
+            guidance=guidance,
+            solver=solver,
+            model=weights.name,
+            sha256=sha256,
+            precision=str(precision).removeprefix("torch."),
+            scaling=network.scaling,
+        )
+        found.append(
+            maps.build_synthetic(
+                rates.rates,
+                scale=scale,
+                frame=frame,
+                wavelength=angstrom,
+                nominal=date is None,
+                provenance=provenance,
+                std=rates.uncertainty,
+            )
+        )
+    return found

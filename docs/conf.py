@@ -108,11 +108,12 @@ def describe_model(name):
         "What it does": record.summary,
         "Version": record.version,
         "Method": f"``{record.method}``",
-        "Input": f"{', '.join(record.instruments)}; {record.scale:.4g} arcsec per pixel",
-        "Output": f"as {record.target}, {record.factor} times finer",
+        "Images": record.kind,
         "Trained on": record.data,
         "Sampler": ", ".join(
-            f"{key} {record.arguments[key]}" for key in ("solver", "steps", "spread") if key in record.arguments
+            f"{key} {record.arguments[key]}"
+            for key in ("solver", "steps", "spread", "guidance")
+            if key in record.arguments
         ),
         "Comes with the package": "yes" if record.bundled else "no",
         "On the Hugging Face Hub": published,

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from scipy import ndimage
+from suns import draw_sun
 
 from astropy.io import fits
 from astropy.utils import iers
@@ -95,3 +96,60 @@ def gong():
     data[edge] = -300
     header["NAXIS1"] = header["NAXIS2"] = 430
     return sunpy.map.Map(data, header)
+
+
+@pytest.fixture(scope="session")
+def aia_archive(tmp_path_factory):
+    """
+    Forty display-scaled images with their table, in two splits, as the training takes them.
+    """
+    rng = np.random.default_rng(7)
+    folder = tmp_path_factory.mktemp("aia")
+    rows = ["index,datetime,split,goes_class,xrs_flux_w_m2,xrs_class_now,xrs_class_max_30min"]
+    images = []
+    fluxes = {"A": 8e-8, "B": 4e-7, "C": 3e-6, "M": 2e-5, "X": 2e-4}
+    for i in range(40):
+        letter = "ABBBCCMX"[i % 8]
+        split = "train" if i < 24 else "validation"
+        date = f"2012-{1 + i // 4:02d}-{1 + i // 2 % 2:02d}T{12 * (i % 2):02d}:00:00"
+        now = f"{'B' if letter == 'X' else letter}{'8.0' if letter == 'A' else '2.0'}"
+        rows.append(f"{i},{date},{split},{letter},{fluxes[letter]},{now},{letter}3.0")
+        images.append(np.rint(255 * draw_sun(rng, spots=3 + 2 * "ABCMX".index(letter))[::-1]).astype(np.uint8))
+    rows.append(f"40,2012-12-31T00:00:00,validation,,{1e-7},,")  # a frame without a class is left out
+    images.append(images[-1])
+    np.savez(folder / "images.npz", images=np.array(images))
+    (folder / "images.csv").write_text("\n".join(rows) + "\n")
+    return folder / "images.npz"
+
+
+@pytest.fixture(scope="session")
+def prepared_images(aia_archive, tmp_path_factory):
+    """
+    Its two splits as prepared folders.
+    """
+    from sunpy_superres.training.prepare_images import prepare_images
+
+    out = tmp_path_factory.mktemp("prepared")
+    for split in ("train", "validation"):
+        prepare_images(aia_archive, out / split, split=split)
+    return out / "train", out / "validation"
+
+
+@pytest.fixture(scope="session")
+def tiny_generator(tmp_path_factory):
+    """
+    Folder of a generator of 64 pixels that has learned nothing, but is one.
+    """
+    import torch
+
+    from sunpy_superres.models.class_diffusion import ClassDiffusion
+    from sunpy_superres.weights.files import save_model
+
+    arguments = {"size": 64, "widths": (8, 16), "embedding": 16, "attention": 1, "steps": 3, "radii": (26.0, 28.0)}
+    torch.manual_seed(0)
+    model = ClassDiffusion(**arguments)
+    for part in model.network.parameters():  # what begins at zero would hide what depends on it
+        part.data += 0.02 * torch.randn_like(part)
+    folder = tmp_path_factory.mktemp("generator")
+    save_model(model, folder, arguments=arguments, instruments=["aia"], scale=35.4)
+    return folder

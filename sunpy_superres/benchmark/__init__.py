@@ -6,29 +6,36 @@ Measuring a method on magnetograms whose truth is known: the commands behind eve
 * `run_reference`, `run_continuum`: HMI enlarged twice, held against what the authors of Enhance published.
 * `run_full_disk`: time, memory, and what tiles change of the result.
 * `ablation`: what each term of the loss of a network is worth.
+* `evaluate_generator`, `run_classifier`: generated AIA images against real ones, and what they are good for.
 
 All return plain dictionaries, which `write_json` keeps and `table` compares with the targets.
 """
 
 from sunpy_superres.benchmark.ablation import ablation
+from sunpy_superres.benchmark.classifier import classifier_table, run_classifier
 from sunpy_superres.benchmark.compare import Comparison, compare, comparison_table, write_csv
 from sunpy_superres.benchmark.degraded import degraded_hmi, run_degraded, score_ensemble
 from sunpy_superres.benchmark.full_disk import run_full_disk
+from sunpy_superres.benchmark.generator import GENERATOR_TARGETS, evaluate_generator
 from sunpy_superres.benchmark.pairs import real_pairs, run_pairs
 from sunpy_superres.benchmark.reference import continuum_figures, run_continuum, run_reference, score_reference
 from sunpy_superres.benchmark.report import TARGETS, Target, read_json, table, targets_of, write_json
 
 __all__ = [
+    "GENERATOR_TARGETS",
     "TARGETS",
     "Comparison",
     "Target",
     "ablation",
+    "classifier_table",
     "compare",
     "comparison_table",
     "continuum_figures",
     "degraded_hmi",
+    "evaluate_generator",
     "read_json",
     "real_pairs",
+    "run_classifier",
     "run_continuum",
     "run_degraded",
     "run_full_disk",

@@ -7,6 +7,12 @@ import os
 import click
 
 import sunpy_superres
+from sunpy_superres.cli.images import (
+    evaluate_command,
+    fit_transfer_command,
+    generate_command,
+    prepare_images_command,
+)
 from sunpy_superres.cli.magnetograms import compare_command, demo_command, superresolve_command
 from sunpy_superres.cli.models import models_group
 from sunpy_superres.cli.training import ablation_command, benchmark_command, prepare_command, train_command
@@ -18,7 +24,7 @@ __all__ = ["main"]
 @click.version_option(sunpy_superres.__version__, prog_name="sunpy-superres")
 def main():
     """
-    Super-resolution of solar magnetograms, with an honest uncertainty.
+    Super-resolution of solar magnetograms, with an honest uncertainty; images of rare flare classes.
     """
     os.environ.setdefault("MPLBACKEND", "agg")
 
@@ -61,5 +67,9 @@ for _command in (
     train_command,
     benchmark_command,
     ablation_command,
+    generate_command,
+    prepare_images_command,
+    fit_transfer_command,
+    evaluate_command,
 ):
     main.add_command(_command)

@@ -81,8 +81,7 @@ def info_command(name):
         "model": f"{record.name}, version {record.version} ({place})",
         "what": record.summary,
         "method": record.method,
-        "input": f"{', '.join(record.instruments)}; {record.scale:.4g} arcsec per pixel",
-        "output": f"{record.target}, {record.factor} times finer",
+        "images": record.kind,
         "trained on": record.data,
         "license": record.license,
         "cite": record.citation,
@@ -154,7 +153,7 @@ def verify_command(names, everything):
             click.echo(f"Error: {name}: {error.message}", err=True)
             failed += 1
         else:
-            click.echo(f"{name}: intact, and gives the published result (to {difference:.1g} G)")
+            click.echo(f"{name}: intact, and gives the published result (to {difference:.1g})")
     if failed:
         sys.exit(1)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from sunpy_superres.cli.errors import one_line
+from sunpy_superres.cli.images import TABLES, prepared_images
 from sunpy_superres.instruments import get_instrument
 
 __all__ = ["ablation_command", "benchmark_command", "prepare_command", "train_command"]
@@ -17,7 +18,10 @@ __all__ = ["ablation_command", "benchmark_command", "prepare_command", "train_co
 @click.command("train")
 @click.argument("recipe")
 @click.option(
-    "--data", required=True, type=click.Path(path_type=Path), help="Folder of FITS files, or of prepared arrays."
+    "--data",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder of FITS files, or of prepared arrays; a table of images as for prepare-images.",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for checkpoints and weights.")
 @click.option("--validation", type=click.Path(path_type=Path), help="As --data: fields that training is watched on.")
@@ -37,9 +41,10 @@ def train_command(recipe, data, out, validation, max_steps, device):
         if max_steps:
             recipe = recipe.with_steps(max_steps)
         quantity = get_instrument(recipe.jitter.instrument).quantity
-        data = _prepared(data, out / "data", recipe.exclude, quantity=quantity)
+        options = {"exclude": recipe.exclude, "quantity": quantity}
+        data = _prepared(data, out / "data", split="train", **options)
         if validation is not None:
-            validation = _prepared(validation, out / "validation", recipe.exclude, quantity=quantity, limbward=False)
+            validation = _prepared(validation, out / "validation", split="validation", limbward=False, **options)
         fit(recipe, data, out, validation=validation, device=device, progress=click.echo)
     click.echo(f"wrote {out / 'model.safetensors'}")
 
@@ -56,12 +61,15 @@ def _fit():
     return fit
 
 
-def _prepared(folder, target, exclude, **options):
+def _prepared(folder, target, *, split=None, exclude=(), **options):
     """
-    The folder itself if it holds prepared arrays, else the other one, with arrays made from its FITS files.
+    The folder itself if it holds prepared arrays, else the other one, with arrays made from its FITS files; or from a
+    table of images, those of a split.
     """
     if (folder / "index.json").exists():
         return folder
+    if folder.suffix in TABLES:
+        return prepared_images(folder, target, split=split)
     from sunpy_superres.training.prepare import prepare  # NOQA: PLC0415
 
     records = prepare(folder, target, exclude=exclude, progress=click.echo, **options)
@@ -88,7 +96,7 @@ def prepare_command(data, out, exclude, **options):
     Read the FITS files of the folder DATA into the training arrays of OUT, for a machine with torch alone.
     """
     with one_line():
-        _prepared(data, out, exclude, **options)
+        _prepared(data, out, exclude=exclude, **options)
 
 
 @click.command("benchmark")
@@ -177,7 +185,7 @@ def ablation_command(recipe, data, validation, out, **options):
         from sunpy_superres.training.recipe import read_recipe  # NOQA: PLC0415
 
         recipe = read_recipe(recipe)
-        data = _prepared(data, out / "data", recipe.exclude)
+        data = _prepared(data, out / "data", exclude=recipe.exclude)
         rows = ablation(recipe, data, validation, out, progress=click.echo, **options)
     click.echo(comparison_table(rows))
     click.echo("wrote " + ", ".join(str(out / f"ablation.{suffix}") for suffix in ("csv", "json", "png")))

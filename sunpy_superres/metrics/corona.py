@@ -89,9 +89,9 @@ def _polar(shape, disk):
     return (columns - x) / radius, (rows - y) / radius
 
 
-def disk_mask(shape, disk):
+def disk_mask(shape, disk, reach=1.0):
     """
-    Pixels within a solar radius of disk center.
+    Pixels within a solar radius of disk center, or so many.
 
     Parameters
     ----------
@@ -99,17 +99,19 @@ def disk_mask(shape, disk):
         Shape (y, x).
     disk : `tuple` of `float`
         Column and row of the center, and the solar radius, in pixels.
+    reach : `float`, optional
+        In solar radii.
 
     Returns
     -------
     `numpy.ndarray` of `bool`
     """
-    return np.hypot(*_polar(shape, disk)) < 1
+    return np.hypot(*_polar(shape, disk)) < reach
 
 
-def bright_fraction(image, disk, threshold):
+def bright_fraction(image, disk, threshold, reach=1.05):
     """
-    Part of the disk that is brighter than a threshold.
+    Part of the disk, with its bright limb, that is brighter than a threshold.
 
     Parameters
     ----------
@@ -119,13 +121,15 @@ def bright_fraction(image, disk, threshold):
         See `disk_mask`.
     threshold : `float`
         In the units of the image.
+    reach : `float`, optional
+        How far the disk goes, in solar radii: at 171 Angstrom the limb shines above the photosphere's.
 
     Returns
     -------
     `float`
     """
     image = _checked(image)
-    return float((image[disk_mask(image.shape, disk)] > threshold).mean())
+    return float((image[disk_mask(image.shape, disk, reach)] > threshold).mean())
 
 
 def radial_profile(image, disk, edges):

@@ -6,22 +6,22 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from sunpy_superres.models.base import (
-    GENERATORS,
+    ARCHITECTURES,
     METHODS,
     ImageGenerator,
     SuperResolver,
-    register_generator,
+    register_architecture,
     register_method,
 )
 
 __all__ = [
-    "GENERATORS",
+    "ARCHITECTURES",
     "METHODS",
     "ImageGenerator",
     "SuperResolver",
     "get_architecture",
     "get_method",
-    "register_generator",
+    "register_architecture",
     "register_method",
 ]
 
@@ -58,6 +58,6 @@ def get_method(name):
 
 def get_architecture(name):
     """
-    The class of a method or of a generator, by its name; see `get_method`.
+    The class of a method or of another network, by its name; see `get_method`.
     """
-    return GENERATORS[name] if name in GENERATORS else get_method(name)
+    return ARCHITECTURES[name] if name in ARCHITECTURES else get_method(name)

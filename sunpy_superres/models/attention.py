@@ -53,14 +53,14 @@ class SelfAttention(nn.Module):
     Parameters
     ----------
     channels : `int`
-        Channels in and out, a multiple of 8 and of the size of a head.
+        Channels in and out, a multiple of 8.
     head : `int`, optional
-        Channels of a head.
+        Channels of a head, about.
     """
 
     def __init__(self, channels, head=32):
         super().__init__()
-        self.head = head
+        self.heads = max(1, channels // head)
         self.norm = nn.GroupNorm(_GROUPS, channels)
         self.project = nn.Conv2d(channels, 3 * channels, 1)
         self.merge = nn.Conv2d(channels, channels, 1)
@@ -69,7 +69,7 @@ class SelfAttention(nn.Module):
 
     def forward(self, x):
         n, channels, rows, columns = x.shape
-        parts = self.project(self.norm(x)).reshape(n, 3, channels // self.head, self.head, rows * columns)
+        parts = self.project(self.norm(x)).reshape(n, 3, self.heads, -1, rows * columns)
         query, key, value = parts.transpose(-1, -2).unbind(1)
         y = F.scaled_dot_product_attention(query, key, value)
         return x + self.merge(y.transpose(-1, -2).reshape(n, channels, rows, columns))

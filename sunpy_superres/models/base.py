@@ -9,18 +9,18 @@ import numpy as np
 import torch
 from torch import nn
 
-__all__ = ["GENERATORS", "METHODS", "ImageGenerator", "SuperResolver", "register_generator", "register_method"]
+__all__ = ["ARCHITECTURES", "METHODS", "ImageGenerator", "SuperResolver", "register_architecture", "register_method"]
 
 #: Registered classes by method name.
 METHODS = {}
-#: Registered classes of generators by name.
-GENERATORS = {}
+#: Registered classes by name that are no methods: generators, and what measures them.
+ARCHITECTURES = {}
 
 
 def _register(registry, name):
     def decorate(cls):
-        if name in METHODS or name in GENERATORS:
-            other = METHODS.get(name) or GENERATORS[name]
+        if name in METHODS or name in ARCHITECTURES:
+            other = METHODS.get(name) or ARCHITECTURES[name]
             msg = f"The method {name!r} is registered twice, by {other.__name__} and {cls.__name__}."
             raise ValueError(msg)
         cls.method = name
@@ -37,11 +37,11 @@ def register_method(name):
     return _register(METHODS, name)
 
 
-def register_generator(name):
+def register_architecture(name):
     """
-    Class decorator that makes an `ImageGenerator` known by a name, as ``config.json`` gives it.
+    Class decorator that makes any other network known by the name that ``config.json`` gives.
     """
-    return _register(GENERATORS, name)
+    return _register(ARCHITECTURES, name)
 
 
 class SuperResolver(nn.Module):
@@ -54,6 +54,8 @@ class SuperResolver(nn.Module):
 
     #: Name in the registry; set by `register_method`.
     method = None
+    #: What it is for: ``"superresolve"``, ``"generate"`` or ``"describe"``.
+    purpose = "superresolve"
     #: Whether samples differ from each other.
     stochastic = True
     #: Whether samples 2k and 2k + 1 are drawn from opposite noise: their errors cancel in the mean of the ensemble.
@@ -146,8 +148,10 @@ class ImageGenerator(nn.Module):
     the weights.
     """
 
-    #: Name in the registry; set by `register_generator`.
+    #: Name in the registry; set by `register_architecture`.
     method = None
+    #: See `SuperResolver`.
+    purpose = "generate"
     #: Pixels of an image along each axis.
     size = None
     #: What 0 and 1 mean in an image.

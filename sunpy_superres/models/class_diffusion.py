@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from sunpy_superres.models.base import ImageGenerator, register_generator
+from sunpy_superres.models.base import ImageGenerator, register_architecture
 from sunpy_superres.models.blocks import TimeEmbedding
 from sunpy_superres.models.diffusion import solve
 from sunpy_superres.models.unet import ImageUNet
@@ -20,7 +20,7 @@ from sunpy_superres.models.unet import ImageUNet
 __all__ = ["ClassDiffusion"]
 
 
-@register_generator("class-diffusion")
+@register_architecture("class-diffusion")
 class ClassDiffusion(ImageGenerator):
     """
     Flow matching in the pixels of an image, given a class, a flux, and the disk.

@@ -29,11 +29,11 @@ from sunpy_superres.weights.files import load_model, save_model
 from sunpy_superres.weights.layout import WEIGHTS, sha256_of
 from sunpy_superres.weights.registry import list_models
 
-__all__ = ["fit"]
+__all__ = ["fit", "quiet"]
 
 
 @contextmanager
-def _quiet():
+def quiet():
     """
     Keep Lightning's advice out of the output.
     """
@@ -223,7 +223,7 @@ def fit(recipe, data, out, *, validation=None, device=None, progress=print):
     if recipe.start:
         _begin(model, recipe.start)
     for name in recipe.stages:
-        with _quiet():
+        with quiet():
             _fit_stage(name, recipe, model, Path(data), validation, out, device, progress)
     if device.type == "cuda":
         hardware = torch.cuda.get_device_name()

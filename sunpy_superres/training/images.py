@@ -14,7 +14,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-__all__ = ["Augmentation", "ImageBatch", "ImagePool", "ImageRecord"]
+from sunpy_superres._atomic import replacing
+
+__all__ = ["Augmentation", "ImageBatch", "ImagePool", "ImageRecord", "write_images"]
 
 
 @dataclass(frozen=True)
@@ -78,14 +80,49 @@ class Augmentation:
 ImageBatch = namedtuple("ImageBatch", ["image", "label", "flux", "disk"])
 
 
+def write_images(folder, images, records, scaling):
+    """
+    Write images for training; each file is complete or not there.
+
+    Parameters
+    ----------
+    folder : path-like
+        Where to; made if it is not there.
+    images : `numpy.ndarray`
+        Unsigned integers whose largest value stands for 1, shape (n, y, x), the first row in the south.
+    records : iterable of `ImageRecord`
+        One for each.
+    scaling : {"display", "log"}
+        What 0 and 1 mean; see `~sunpy_superres.models.class_diffusion.ClassDiffusion`.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(folder / "pixels.npy") as temporary:
+        np.save(temporary, np.ascontiguousarray(images))
+    with replacing(folder / "index.json") as temporary:
+        index = {"scaling": scaling, "images": [record.as_dict() for record in records]}
+        temporary.write_text(json.dumps(index, indent=1))
+
+
+def _read_index(folder):
+    if not (folder / "index.json").exists():
+        msg = f"{folder} holds no prepared data (index.json, pixels.npy)."
+        raise FileNotFoundError(msg)
+    index = json.loads((folder / "index.json").read_text())
+    if not isinstance(index, dict) or "images" not in index:
+        msg = f"{folder} holds no whole images: prepare them with `sunpy-superres prepare-images`."
+        raise ValueError(msg)
+    return index
+
+
 class ImagePool:
     """
     All images on one device, and batches drawn from them.
 
     Parameters
     ----------
-    folder : path-like
-        Written by `sunpy_superres.training.prepare_images.prepare_images`.
+    folder : path-like or `list` of path-like
+        Written by `write_images`; several count as one.
     augmentation : `Augmentation`, optional
         How images vary.
     exclude : iterable of `str`, optional
@@ -98,27 +135,25 @@ class ImagePool:
     FileNotFoundError
         If the folder was not prepared.
     ValueError
-        If it holds other data, or every image is excluded.
+        If it holds other data, several do not go together, or every image is excluded.
     """
 
     def __init__(self, folder, *, augmentation=None, exclude=(), device="cpu"):
-        folder = Path(folder)
-        if not (folder / "index.json").exists():
-            msg = f"{folder} holds no prepared data (index.json, pixels.npy)."
-            raise FileNotFoundError(msg)
+        folders = [Path(one) for one in (folder if isinstance(folder, list | tuple) else [folder])]
         self.augmentation = augmentation or Augmentation()
-        index = json.loads((folder / "index.json").read_text())
-        if not isinstance(index, dict) or "images" not in index:
-            msg = f"{folder} holds no whole images: prepare them with `sunpy-superres prepare-images`."
+        indices = [_read_index(one) for one in folders]
+        pixels = [np.load(one / "pixels.npy") for one in folders]
+        if len({(i["scaling"], p.dtype, p.shape[1:]) for i, p in zip(indices, pixels, strict=True)}) > 1:
+            msg = f"The images of {', '.join(map(str, folders))} differ in size or scaling."
             raise ValueError(msg)
-        self.scaling = index["scaling"]
-        records = [ImageRecord(**record) for record in index["images"]]
+        self.scaling = indices[0]["scaling"]
+        records = [ImageRecord(**record) for index in indices for record in index["images"]]
         kept = [i for i, r in enumerate(records) if not any(part in r.time or part in r.name for part in exclude)]
         if not kept:
-            msg = f"Every image in {folder} is excluded."
+            msg = f"Every image in {', '.join(map(str, folders))} is excluded."
             raise ValueError(msg)
         self.records = [records[i] for i in kept]
-        pixels = np.load(folder / "pixels.npy")[kept]
+        pixels = np.concatenate(pixels)[kept]
         self._scale = float(np.iinfo(pixels.dtype).max)
         self._pixels = torch.from_numpy(pixels).to(device)
         self.labels = torch.tensor([r.label for r in self.records], device=device)
@@ -162,12 +197,23 @@ class ImagePool:
         -------
         `ImageBatch`
         """
-        options = self.augmentation
+        return self.vary(self.choose(n, generator), generator)
+
+    def choose(self, n, generator):
+        """
+        Numbers of images drawn by class.
+        """
+        return torch.multinomial(self._weights, n, replacement=True, generator=generator)
+
+    def vary(self, chosen, generator):
+        """
+        Images by their numbers, varied; see `draw`.
+        """
+        options, n = self.augmentation, len(chosen)
 
         def uniform():
             return torch.rand(n, generator=generator, device=self.device)
 
-        chosen = torch.multinomial(self._weights, n, replacement=True, generator=generator)
         image = self._pixels[chosen][:, None].float() / self._scale
         label, flux, disk = self.labels[chosen], self._fluxes[chosen], self._disks[chosen].clone()
         for axis in (2, 3):

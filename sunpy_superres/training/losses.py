@@ -10,6 +10,7 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 
 __all__ = [
     "autoencoder_loss",
+    "contrastive_loss",
     "conversion_loss",
     "flow_loss",
     "regression_loss",
@@ -127,3 +128,26 @@ def conversion_loss(found, truth, unit, *, gradient, histogram, ssim):
             similarity = structural_similarity_index_measure(x, y, gaussian_kernel=False, kernel_size=7, data_range=2.0)
             loss = loss + ssim * (1 - similarity)
         return loss
+
+
+def contrastive_loss(first, second, temperature=0.2):
+    """
+    How two views of one image match, against those of different ones (Chen et al. 2020, arXiv:2002.05709, eq. 1).
+
+    Parameters
+    ----------
+    first, second : `torch.Tensor`
+        Unit vectors of the two views, shape (n, channels).
+    temperature : `float`, optional
+        What cosines are divided by.
+
+    Returns
+    -------
+    `torch.Tensor`
+    """
+    vectors = torch.cat([first, second]).float()
+    n = len(first)
+    cosines = vectors @ vectors.T / temperature
+    cosines = cosines.masked_fill(torch.eye(2 * n, dtype=torch.bool, device=vectors.device), -torch.inf)
+    partner = torch.arange(2 * n, device=vectors.device).roll(n)
+    return F.cross_entropy(cosines, partner)

@@ -3,15 +3,13 @@ From display-scaled images, or calibrated FITS files, to the images that a gener
 """
 
 import csv
-import json
 from pathlib import Path
 
 import numpy as np
 
-from sunpy_superres._atomic import replacing
 from sunpy_superres.flare_classes import FLARE_CLASSES, parse_flare_class
 from sunpy_superres.metrics.corona import LIMB_171, fit_limb
-from sunpy_superres.training.images import ImageRecord
+from sunpy_superres.training.images import ImageRecord, write_images
 from sunpy_superres.transfer import rates_to_image
 
 __all__ = ["prepare_images"]
@@ -103,9 +101,10 @@ def prepare_images(source, target, *, split=None, size=128, progress=None):
     ----------
     source : path-like
         An archive ``NAME.npz`` with display-scaled images (``images``, unsigned 8 bit, shape (n, y, x), the first row
-        in the north) beside a ``NAME.csv`` with a row for each, or a ``NAME.csv`` alone with a column ``file``: calibrated
-        FITS images in DN or DN/s, relative to the folder of the table. Columns: ``datetime``, ``goes_class``,
-        ``xrs_flux_w_m2``, and if there are any ``split``, ``index``, ``xrs_class_max_30min``, ``xrs_class_now``.
+        in the north) beside a ``NAME.csv`` with a row for each, or a ``NAME.csv`` alone with a column ``file``:
+        calibrated FITS images in DN or DN/s, relative to the folder of the table. Columns: ``datetime``,
+        ``goes_class``, ``xrs_flux_w_m2``, and if there are any ``split``, ``index``, ``xrs_class_max_30min``,
+        ``xrs_class_now``.
     target : path-like
         Folder for ``pixels.npy`` and ``index.json``; made if it is not there.
     split : `str`, optional
@@ -126,7 +125,7 @@ def prepare_images(source, target, *, split=None, size=128, progress=None):
     ValueError
         If no row is left, or a file is not what it has to be.
     """
-    source, target = Path(source), Path(target)
+    source = Path(source)
     if source.suffix == ".npz":
         rows, images = _display_images(source, split)
         scaling, names = "display", [f"{source.stem}[{row['index']}]" for row in rows]
@@ -150,10 +149,5 @@ def prepare_images(source, target, *, split=None, size=128, progress=None):
         ImageRecord(name, row["datetime"], *_class_and_flux(row), [round(float(v), 3) for v in disk])
         for name, row, disk in zip(names, rows, disks, strict=True)
     ]
-    target.mkdir(parents=True, exist_ok=True)
-    with replacing(target / "pixels.npy") as temporary:
-        np.save(temporary, np.ascontiguousarray(images))
-    with replacing(target / "index.json") as temporary:
-        index = {"scaling": scaling, "images": [record.as_dict() for record in records]}
-        temporary.write_text(json.dumps(index, indent=1))
+    write_images(target, images, records, scaling)
     return records

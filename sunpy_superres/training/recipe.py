@@ -38,6 +38,8 @@ class Stage:
         Weight of the likelihood of the scale (stage ``regression``).
     time_location, time_spread : `float`, optional
         Location and width of the logit-normal law of the times (stages ``flow`` and ``images``).
+    flux_weight : `float`, optional
+        Weight of the error of the X-ray flux (stage ``features``).
     gradient, histogram, ssim : `float`, optional
         Coefficients of `~sunpy_superres.training.losses.conversion_loss` (stage ``network``).
     middle : `float`, optional
@@ -58,6 +60,7 @@ class Stage:
     scale_weight: float = 0.3
     time_location: float = 0.0
     time_spread: float = 1.0
+    flux_weight: float = 0.3
     gradient: float = 0.0
     histogram: float = 0.0
     ssim: float = 0.0

@@ -17,7 +17,7 @@ from sunpy_superres.training import losses
 from sunpy_superres.training.images import ImageBatch, ImagePool
 from sunpy_superres.training.patches import Batch, open_pools
 
-__all__ = ["STAGES", "AutoencoderTask", "FlowTask", "ImagesTask", "RegressionTask", "Task"]
+__all__ = ["STAGES", "AutoencoderTask", "FeaturesTask", "FlowTask", "ImagesTask", "RegressionTask", "Task"]
 
 
 def _moving_average(decay):
@@ -75,6 +75,12 @@ class Task(pl.LightningModule):
         """
         return self._model[0]
 
+    def draw(self, pool, generator):
+        """
+        A batch from a pool.
+        """
+        return pool.draw(self.options.batch, generator)
+
     def digest(self, batch):
         """
         What of a batch is kept for the steps that use it, as a tuple of tensors (n, ...); the batch itself here.
@@ -114,7 +120,7 @@ class Task(pl.LightningModule):
         if number != self._block[0]:
             generator = self.generator(number, 2**30)
             with torch.no_grad():
-                pieces = [self.digest(self._pools[0].draw(options.batch, generator)) for _ in range(options.block)]
+                pieces = [self.digest(self.draw(self._pools[0], generator)) for _ in range(options.block)]
             self._block = (number, tuple(torch.cat(parts) for parts in zip(*pieces, strict=True)))
         block = self._block[1]
         generator = self.generator(step)
@@ -143,7 +149,7 @@ class Task(pl.LightningModule):
         """
         batch_number = int(index)
         generator = self.generator(batch_number, 2**31)
-        batch = self._pools[1].draw(self.options.batch, generator)
+        batch = self.draw(self._pools[1], generator)
         kept = {name: getattr(self.model, name) for name in self.parts}
         try:
             for name in self.parts:
@@ -321,6 +327,31 @@ class ImagesTask(Task):
         return (found - velocity).square().mean(), {}
 
 
+class FeaturesTask(ImagesTask):
+    """
+    Features that tell one image from all others, whichever way it is turned and mirrored, and that hold its X-ray flux.
+    """
+
+    def draw(self, pool, generator):
+        """
+        The same images twice, varied in two ways.
+        """
+        state = generator.get_state()
+        first = pool.draw(self.options.batch, generator)
+        chosen = pool.choose(self.options.batch, generator.set_state(state))
+        return first.image, pool.vary(chosen, generator.manual_seed(int(chosen.sum()))).image, first.flux
+
+    def loss(self, digest, generator):
+        """
+        See `Task.loss`.
+        """
+        first, second, flux = digest
+        found = losses.contrastive_loss(*(self.model.project(image) for image in (first, second)))
+        known = torch.isfinite(flux)
+        error = torch.where(known, self.model.flux(first) - flux, 0.0).square().sum() / known.sum().clamp(min=1)
+        return found + self.options.flux_weight * error, {"flux": error.detach(), "contrast": found.detach()}
+
+
 def _on_fine_grid(batch):
     factor = batch.truth.shape[-1] // batch.window.shape[-1]
     return F.interpolate(batch.window, scale_factor=factor)
@@ -334,4 +365,5 @@ STAGES = {
     "network": NetworkTask,
     "steps": StepsTask,
     "images": ImagesTask,
+    "features": FeaturesTask,
 }

@@ -96,9 +96,12 @@ def fit_transfer(data, calibrated, target):
         scale = float(np.median([smap.rsun_obs.value / disk[2] for _, disk in images]))
         found = np.log10(np.maximum(_quantiles(*_rates(smap, scale)), 0.1))
         for one, place, spread in zip(found, mean, variation, strict=True):
-            curves.append(np.interp(_DISPLAY, place, one, left=np.nan, right=np.nan))
-            change = spread * np.gradient(one, place)
-            changes.append(np.interp(_DISPLAY, place, change, left=np.nan, right=np.nan))
+            place, first = np.unique(place, return_index=True)
+            if len(place) < 3:  # a sky without light tells nothing
+                continue
+            change = spread[first] * np.gradient(one[first], place)
+            for kept, values in ((curves, one[first]), (changes, change)):
+                kept.append(np.interp(_DISPLAY, place, values, left=np.nan, right=np.nan))
     curves, changes = np.array(curves), np.array(changes)
     curves[curves < np.log10(_FAINTEST)] = np.nan
     known = np.isfinite(curves).any(axis=0)

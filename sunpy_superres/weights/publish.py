@@ -36,6 +36,8 @@ _LICENSES = {
     "gpl-3.0-or-later": "gpl-3.0",
     "mit": "mit",
 }
+#: Commands that measure, where they are not those of magnetograms, by protocol.
+_COMMANDS = {"generator": "evaluate-aia TABLE"}
 _HEADLINES = (
     "rmse_ratio",
     "gradient_ratio",
@@ -50,7 +52,25 @@ _HEADLINES = (
     "granulation_contrast_ratio",
     "bright_contrast_ratio",
     "quiet_mean_change",
+    "kid_ratio",
+    "limb_radius",
+    "not_copied",
+    *(f"bright_{letter}" for letter in "ABCM"),
 )
+#: How a model is used, by its purpose.
+_USE = {
+    "superresolve": """import sunpy.map
+import sunpy_superres
+
+smap = sunpy.map.Map("magnetogram.fits")
+result = sunpy_superres.superresolve(smap, method="{method}", model="{repository}@v{version}")""",
+    "generate": """import sunpy_superres
+
+image = sunpy_superres.generate_aia("X", model="{repository}@v{version}")""",
+    "describe": """from sunpy_superres.weights import fetch_repository, load_model
+
+network = load_model(fetch_repository("{repository}", "v{version}"))""",
+}
 _CARD = """
 # {name}, version {version}
 
@@ -59,14 +79,10 @@ _CARD = """
 ## Use
 
 ```python
-import sunpy.map
-import sunpy_superres
-
-smap = sunpy.map.Map("magnetogram.fits")
-result = sunpy_superres.superresolve(smap, method="{method}", model="{repository}@v{version}")
+{use}
 ```
 
-Input: {instruments}, {scale:.4g} arcsec per pixel. Output: {target}, {factor} times finer.
+Images: {kind}.
 
 ## Data
 
@@ -183,7 +199,8 @@ def build_release(folder, out, *, repository, results=(), draw=None):
         raise ValueError(msg)
     measured, commands = _measured(results, sha256_of(folder / WEIGHTS))
     headlines = {name: round(measured[name], 4) for name in _HEADLINES if name in measured}
-    config |= {"factor": load_model(folder).factor, "metrics": headlines or config.get("metrics", {})}
+    model = load_model(folder)
+    config |= {"factor": getattr(model, "factor", 1), "metrics": headlines or config.get("metrics", {})}
     card = _checked_card(folder / CARD, config) if (folder / CARD).is_file() else None
     out.parent.mkdir(parents=True, exist_ok=True)
     with replacing(out) as staging:
@@ -200,9 +217,10 @@ def build_release(folder, out, *, repository, results=(), draw=None):
         elif draw is not None:
             draw(staging / FIGURE)
         has_figure = (staging / FIGURE).is_file()
-        text = card or _new_card(folder, config, repository, measured, commands, has_figure=has_figure)
+        record = parse_record(config["name"], tomllib.loads(registry_entry(staging, repository))[config["name"]])
+        use = _USE[model.purpose].format(repository=repository, **config)
+        text = card or _new_card(folder, config, use, record.kind, measured, commands, has_figure=has_figure)
         (staging / CARD).write_text(text, encoding="utf-8")
-        registry_entry(staging)
     return out
 
 
@@ -231,7 +249,7 @@ def _measured(paths, sha256):
         given = {"method": provenance.get("srmethod"), "instrument": provenance.get("srinstr")}
         given |= {"n-samples": results.get("n_samples"), "seed": results.get("seed")}
         options = "".join(f" --{name} {value}" for name, value in given.items() if value is not None)
-        commands.append(f"`sunpy-superres benchmark DATA{options}`")
+        commands.append(f"`sunpy-superres {_COMMANDS.get(results.get('protocol'), 'benchmark DATA')}{options}`")
     return measured, list(dict.fromkeys(commands))
 
 
@@ -346,7 +364,7 @@ def _checked_card(path, config):
     return text
 
 
-def _new_card(folder, config, repository, measured, commands, *, has_figure):
+def _new_card(folder, config, use, kind, measured, commands, *, has_figure):
     from huggingface_hub import EvalResult, ModelCardData  # NOQA: PLC0415
 
     evaluated = [
@@ -386,7 +404,7 @@ def _new_card(folder, config, repository, measured, commands, *, has_figure):
         figures = f"By {' and '.join(commands)}, on the validation images:\n\n| figure | measured |\n|---|---|\n{rows}"
     if has_figure:
         figures += f"\n\n![Input, result, truth and uncertainty]({FIGURE})"
-    values = config | {"repository": repository, "instruments": ", ".join(config["instruments"])}
+    values = config | {"use": use, "kind": kind}
     source = f"\n\n## Source\n\n{config['source']}, under {config['license']}." if config.get("source") else ""
     values |= {"training": training, "figures": figures, "source": source}
     return f"---\n{data.to_yaml()}\n---\n" + _CARD.format(**values)

@@ -48,9 +48,9 @@ class ModelRecord:
     target : `str`
         Instrument that its output resembles.
     factor : `int`
-        Enlargement.
+        Enlargement; 1 of what enlarges nothing, such as a generator.
     scale : `float`
-        Plate scale of the input in arcsec per pixel.
+        Plate scale of the input, or of the images, in arcsec per pixel.
     summary, data, license, citation : `str`
         For people: what it does, what it was trained on, under which terms it is, and what to cite.
     repository, revision : `str`
@@ -86,6 +86,14 @@ class ModelRecord:
         """
         folder = _BUNDLED / self.name
         return folder if folder.is_dir() else None
+
+    @property
+    def kind(self):
+        """
+        What it takes and gives, in words.
+        """
+        known = f"{', '.join(self.instruments)}; {self.scale:.4g} arcsec per pixel"
+        return f"{known}, to {self.target}, {self.factor} times finer" if self.factor > 1 else known
 
     @property
     def size(self):

@@ -3,6 +3,7 @@ Test tensors: an input, what the model made of it where it was published, and wh
 """
 
 import json
+import math
 from pathlib import Path
 
 import torch
@@ -18,25 +19,67 @@ from sunpy_superres.weights.layout import VERIFICATION
 
 __all__ = ["TOLERANCE", "verify", "write_verification"]
 
-#: Largest difference, in gauss and in intensities of the quiet Sun, that is put down to another processor, or another
-#: version of torch.
-TOLERANCE = {"magnetogram": 0.1, "continuum": 1e-4}
+#: Largest difference, in the units below, that is put down to another processor, or another version of torch.
+TOLERANCE = {"magnetogram": 0.1, "continuum": 1e-4, "image": 0.01, "features": 0.01}
+_UNITS = {
+    "magnetogram": "G",
+    "continuum": "of the quiet Sun",
+    "image": "of the display range",
+    "features": "of their own unit",
+}
 #: Pixels of the input along each axis: whole cells of every method.
 _SIZE = 32
 
 
-@torch.inference_mode()
-def _run(model, field, radius, seed):
+def _superresolved(model, tensors, seed):
+    field = tensors["field"]
     engine = Engine(torch.device("cpu"), model.cell)
     active = torch.ones([n // model.cell for n in field.shape[-2:]], dtype=torch.bool)
-    (sample,) = model.draw(field, radius, active, [0], seed=seed, steps=None, engine=engine)
-    return sample.contiguous()
+    (sample,) = model.draw(field, tensors["radius"], active, [0], seed=seed, steps=None, engine=engine)
+    return sample
 
 
-def _quantity(folder):
+def _generated(model, tensors, seed):
+    label, radius = tensors["class"].tolist()
+    (image,) = model.draw(int(label), math.nan, radius, [0], seed=seed)
+    return image
+
+
+def _described(model, tensors, seed):
+    return model(tensors["image"])
+
+
+#: What a model makes of its input, by its purpose.
+_RUNS = {"superresolve": _superresolved, "generate": _generated, "describe": _described}
+
+
+@torch.inference_mode()
+def _run(model, tensors, seed):
+    return _RUNS[model.purpose](model, tensors, seed).contiguous()
+
+
+def _input(model, folder):
     """
-    What a model takes: magnetograms, unless its instruments are others.
+    An input that any model of its kind can take.
     """
+    if model.purpose == "generate":
+        return {"class": torch.tensor([3.0, sum(model.radii) / 2])}
+    if model.purpose == "describe":
+        generator = torch.Generator().manual_seed(0)
+        return {"image": torch.rand(1, 1, model.size, model.size, generator=generator)}
+    truth = synthetic_magnetogram((4 * _SIZE, 4 * _SIZE), seed=0)
+    field = 0.7 * torch.from_numpy(degrade(truth, seed=0))[None, None]
+    if _quantity(model, folder) == "continuum":
+        field = 1 - field.abs() / 4000
+    return {"field": field, "radius": torch.full_like(field, 0.3)}
+
+
+def _quantity(model, folder):
+    """
+    What a model gives: magnetograms, unless its purpose or its instruments are others.
+    """
+    if model.purpose != "superresolve":
+        return {"generate": "image", "describe": "features"}[model.purpose]
     names = read_config(folder).get("instruments") or ()
     known = {INSTRUMENTS[name].quantity for name in names if name in INSTRUMENTS}
     return "continuum" if known == {"continuum"} else "magnetogram"
@@ -44,8 +87,8 @@ def _quantity(folder):
 
 def write_verification(folder):
     """
-    Run a model on a synthetic magnetogram, or on one made to look like a continuum image; keep input and output
-    beside its weights.
+    Run a model on a synthetic magnetogram, one made to look like a continuum image, a flare class or noise, whichever
+    it takes; keep input and output beside its weights.
 
     Parameters
     ----------
@@ -65,12 +108,8 @@ def write_verification(folder):
     folder = Path(folder)
     model = load_model(folder)
     seed = 0
-    truth = synthetic_magnetogram((4 * _SIZE, 4 * _SIZE), seed=seed)
-    field = 0.7 * torch.from_numpy(degrade(truth, seed=seed))[None, None]
-    if _quantity(folder) == "continuum":
-        field = 1 - field.abs() / 4000
-    radius = torch.full_like(field, 0.3)
-    tensors = {"field": field, "radius": radius, "sample": _run(model, field, radius, seed)}
+    tensors = _input(model, folder)
+    tensors["sample"] = _run(model, tensors, seed)
     target = folder / VERIFICATION
     with replacing(target) as temporary:
         temporary.write_bytes(save(tensors, metadata={"verification": json.dumps({"seed": seed})}))
@@ -89,8 +128,8 @@ def verify(folder):
     Returns
     -------
     `float`
-        The largest difference from the output that it was published with, in gauss or in intensities of the quiet Sun,
-        not above `TOLERANCE`.
+        The largest difference from the output that it was published with, in gauss, in intensities of the quiet Sun, in
+        parts of the display range, or in features, not above `TOLERANCE`.
 
     Raises
     ------
@@ -107,16 +146,15 @@ def verify(folder):
     model = load_model(folder)
     try:
         with safe_open(path, framework="pt") as file:
-            field, radius, sample = (file.get_tensor(name) for name in ("field", "radius", "sample"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
             seed = json.loads(file.metadata()["verification"])["seed"]
-        found = _run(model, field, radius, seed)
-        difference = float((found - sample).abs().max())
+        difference = float((_run(model, tensors, seed) - tensors["sample"]).abs().max())
     except Exception as error:  # what a file holds that was altered fails anywhere
         msg = f"{path} is damaged, or was made for a model of another kind ({error}); get it again."
         raise ValueError(msg) from error
-    allowed = TOLERANCE[quantity := _quantity(folder)]
+    quantity = _quantity(model, folder)
+    allowed, unit = TOLERANCE[quantity], _UNITS[quantity]
     if not difference <= allowed:
-        unit = "G" if quantity == "magnetogram" else "of the quiet Sun"
         msg = (
             f"The model in {folder} gives another result than when it was published: {difference:.3g} {unit} apart, "
             f"{allowed:g} {unit} are allowed. Either the files are not those that were published, or this version of "

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from sunpy_superres.models.diffusion import SOLVERS, interpolate, sample_times, solve, time_grid
+from sunpy_superres.models.diffusion import (
+    DDPM_STEPS,
+    DIFFUSION_SOLVERS,
+    SOLVERS,
+    interpolate,
+    sample_times,
+    signal_fractions,
+    solve,
+    time_grid,
+)
 
 SPREAD = 0.3
 
@@ -91,3 +100,42 @@ def test_unknown_solver():
 def test_no_steps():
     with pytest.raises(ValueError, match="at least 1, not 0"):
         solve(gaussian_velocity, torch.ones(1), steps=0)
+
+
+def test_schedule_is_that_of_ddpm():
+    fractions = signal_fractions(DDPM_STEPS)
+    betas = np.linspace(1e-4, 0.02, DDPM_STEPS)
+    np.testing.assert_allclose(fractions[::-1], np.concatenate([[1], np.cumprod(1 - betas)]), rtol=1e-10)
+    few = signal_fractions(10)
+    assert len(few) == 11
+    assert few[0] == fractions[0]
+    assert few[-1] == 1
+    assert (np.diff(few) > 0).all()
+
+
+def test_ddim_converges_to_the_spread_of_the_data():
+    assert error("ddim", 1000) < 5e-3
+    assert error("ddim", 50) < 0.05
+
+
+def test_ddpm_draws_have_the_spread_of_the_data():
+    generator = torch.Generator().manual_seed(0)
+
+    def fresh():
+        while True:
+            yield torch.randn(20_000, generator=generator, dtype=torch.float64)
+
+    noises = fresh()
+    found = solve(gaussian_velocity, next(noises), steps=1000, solver="ddpm", noises=noises)
+    assert float(found.std()) == pytest.approx(SPREAD, rel=0.03)
+    assert abs(float(found.mean())) < 0.01
+
+
+@pytest.mark.parametrize(
+    ("solver", "steps", "told"),
+    [("magic", 5, "known are .*ddim, ddpm"), ("ddpm", 1001, "at most 1000"), ("heun", 0, "at least 1")],
+)
+def test_what_cannot_be_solved(solver, steps, told):
+    with pytest.raises(ValueError, match=told):
+        solve(gaussian_velocity, torch.ones(1), steps=steps, solver=solver)
+    assert set(DIFFUSION_SOLVERS).isdisjoint(SOLVERS)

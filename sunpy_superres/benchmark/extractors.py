@@ -1,0 +1,110 @@
+"""
+Networks whose features images are compared in.
+"""
+
+import numpy as np
+
+__all__ = ["EXTRACTORS", "extract", "open_extractor"]
+
+#: Images at a time.
+_BATCH = 64
+
+
+def _solar():
+    from sunpy_superres.inference import choose_device  # NOQA: PLC0415
+    from sunpy_superres.weights import fetch  # NOQA: PLC0415
+    from sunpy_superres.weights.files import load_model  # NOQA: PLC0415
+
+    return load_model(fetch("aia171-features")).to(choose_device())
+
+
+def _inception():
+    from torchmetrics.image.fid import NoTrainInceptionV3  # NOQA: PLC0415
+
+    network = NoTrainInceptionV3(name="inception-v3-compat", features_list=["2048"])
+
+    def features(images):
+        colors = (255 * images).round().byte().expand(-1, 3, -1, -1)
+        return network(colors.to(next(network.parameters()).device))
+
+    return features
+
+
+def _clip():
+    import torch  # NOQA: PLC0415
+    from transformers import CLIPModel  # NOQA: PLC0415
+
+    network = CLIPModel.from_pretrained("openai/clip-vit-base-patch16").eval()
+    # What CLIP was trained on had these means and standard deviations, at this size.
+    mean, std = (
+        torch.tensor(values)[:, None, None]
+        for values in ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+    )
+
+    def features(images):
+        large = torch.nn.functional.interpolate(images, size=(224, 224), mode="bicubic", antialias=True).clamp(0, 1)
+        return network.get_image_features(pixel_values=(large.expand(-1, 3, -1, -1) - mean) / std)
+
+    return features
+
+
+#: Functions that open an extractor, by name. ``"solar"`` comes with the package; the others are downloaded once.
+EXTRACTORS = {"solar": _solar, "inception": _inception, "clip": _clip}
+
+
+def open_extractor(name):
+    """
+    Open an extractor of features.
+
+    Parameters
+    ----------
+    name : {"solar", "inception", "clip"}
+        The bundled network trained on AIA images, Inception-V3, or CLIP.
+
+    Returns
+    -------
+    callable
+        From images, a tensor (n, 1, y, x) from 0 to 1, to features, a tensor (n, features).
+
+    Raises
+    ------
+    ValueError
+        If there is no such extractor.
+    RuntimeError
+        If it needs packages that are not installed.
+    """
+    if name not in EXTRACTORS:
+        msg = f"Unknown features {name!r}; known are {', '.join(EXTRACTORS)}."
+        raise ValueError(msg)
+    try:
+        return EXTRACTORS[name]()
+    except ImportError as error:
+        msg = f"The features {name!r} need more packages: with the source, pip install '.[perceptual]' ({error})."
+        raise RuntimeError(msg) from error
+
+
+def extract(extractor, images):
+    """
+    Features of images.
+
+    Parameters
+    ----------
+    extractor : callable
+        From `open_extractor`, or any function like it.
+    images : `numpy.ndarray`
+        Shape (n, y, x), from 0 to 1.
+
+    Returns
+    -------
+    `numpy.ndarray`
+        Shape (n, features).
+    """
+    import torch  # NOQA: PLC0415
+
+    device = next(extractor.parameters()).device if hasattr(extractor, "parameters") else "cpu"
+    with torch.inference_mode():
+        pieces = [
+            extractor(torch.from_numpy(images[i : i + _BATCH].astype(np.float32))[:, None].to(device)).float().cpu()
+            for i in range(0, len(images), _BATCH)
+        ]
+    return torch.cat(pieces).numpy()

@@ -114,7 +114,9 @@ def _train(pool, task, steps, seed):
     return module.eval()
 
 
-def run_classifier(train, validation, generated, out=None, *, seeds=5, steps=300, device=None, progress=None):
+def run_classifier(
+    train, validation, generated, out=None, *, tasks=tuple(TASKS), seeds=5, steps=300, device=None, progress=None
+):
     """
     Train classifiers of flare classes with and without generated images, and test them on real ones.
 
@@ -124,6 +126,8 @@ def run_classifier(train, validation, generated, out=None, *, seeds=5, steps=300
         Prepared folders: real images, real images of other dates, and generated images.
     out : path-like, optional
         JSON file for the results. Its folder must exist.
+    tasks : iterable of `str`, optional
+        Names of `TASKS`.
     seeds : `int`, optional
         Trainings of each kind.
     steps : `int`, optional
@@ -167,8 +171,8 @@ def run_classifier(train, validation, generated, out=None, *, seeds=5, steps=300
     test = ImagePool(validation, augmentation=plain, device=device)
     images = torch.from_numpy(np.stack([test.image(i) for i in range(len(test.records))]))[:, None].to(device)
     figures, counts = {}, {}
-    for name, task in TASKS.items():
-        names, groups = task
+    for name in tasks:
+        names, groups = task = TASKS[name]
         truth = np.array(groups)[test.labels.cpu().numpy()]
         counts[name] = dict(zip(names, np.bincount(truth, minlength=len(names)).tolist(), strict=True))
         figures[name] = {}

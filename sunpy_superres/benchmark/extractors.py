@@ -18,6 +18,18 @@ def _solar():
     return load_model(fetch("aia171-features")).to(choose_device())
 
 
+def _random():
+    import torch  # NOQA: PLC0415
+
+    from sunpy_superres.inference import choose_device  # NOQA: PLC0415
+    from sunpy_superres.models.solar_features import SolarFeatures  # NOQA: PLC0415
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = SolarFeatures(widths=(32, 64, 128, 128)).requires_grad_(False)
+    return network.to(choose_device())
+
+
 def _inception():
     from torchmetrics.image.fid import NoTrainInceptionV3  # NOQA: PLC0415
 
@@ -48,8 +60,8 @@ def _clip():
     return features
 
 
-#: Functions that open an extractor, by name. ``"solar"`` comes with the package; the others are downloaded once.
-EXTRACTORS = {"solar": _solar, "inception": _inception, "clip": _clip}
+#: Functions that open an extractor, by name. ``"inception"`` and ``"clip"`` are downloaded once.
+EXTRACTORS = {"solar": _solar, "random": _random, "inception": _inception, "clip": _clip}
 
 
 def open_extractor(name):
@@ -58,8 +70,8 @@ def open_extractor(name):
 
     Parameters
     ----------
-    name : {"solar", "inception", "clip"}
-        The bundled network trained on AIA images, Inception-V3, or CLIP.
+    name : {"solar", "random", "inception", "clip"}
+        The bundled network trained on AIA images, one of its kind that was trained on nothing, Inception-V3, or CLIP.
 
     Returns
     -------

@@ -36,7 +36,11 @@ _FEWEST = 20
 #: What is asked of a generator.
 GENERATOR_TARGETS = (
     Target("kid_ratio", "KID (solar features) / that of two real sets", (-np.inf, 1.8), (-np.inf, 1.2)),
+    Target("kid_ratio_random", "the same, features of an untrained network"),
+    Target("kid_ratio_inception", "the same, features of Inception-V3"),
+    Target("kid_ratio_clip", "the same, features of CLIP"),
     Target("kid", "KID (solar features), generated against validation", digits=4),
+    Target("kid_error", "its standard deviation", digits=4),
     Target("kid_floor", "the same, train against validation", digits=4),
     Target("fid", "FID (solar features), generated against validation", digits=2),
     Target("fid_floor", "the same, as many of train against validation", digits=2),
@@ -64,7 +68,7 @@ GENERATOR_TARGETS = (
     Target("histogram_floor", "the same, train", digits=2),
     Target("decay", "largest difference of the radial profile beyond 1.03 radii [display values]", digits=2),
     Target("decay_floor", "the same, train", digits=2),
-    Target("belts", "correlation of the latitude profile with that of validation"),
+    Target("belts", "correlation of the profile by distance from the equator with that of validation"),
     Target("belts_floor", "the same, train"),
     Target("asymmetry", "scatter of the north-south asymmetry / real"),
     Target("silhouette_real", "silhouette of the classes, real train images"),
@@ -97,7 +101,7 @@ def evaluate_generator(
     model=None,
     n=64,
     seed=0,
-    extractors=("solar",),
+    extractors=("solar", "random"),
     conditions=True,
     device=None,
     progress=False,
@@ -121,7 +125,7 @@ def evaluate_generator(
     seed : `int`, optional
         Seed of the draws.
     extractors : iterable of `str`, optional
-        Names of `~sunpy_superres.benchmark.extractors.EXTRACTORS`, or callables.
+        Names of `~sunpy_superres.benchmark.extractors.EXTRACTORS`, or callables; the figures are those of the first.
     conditions : `bool`, optional
         Whether also draws with the flux alone, with class and flux, and with neither are compared.
     device : `str`, optional
@@ -183,7 +187,8 @@ def evaluate_generator(
         features = {key: extract(extractor, one.images) for key, one in images.items()}
         mean, std = features["train"].mean(axis=0), features["train"].std(axis=0)
         features = {key: (one - mean) / np.where(std > 0, std, 1) for key, one in features.items()}
-        by_extractor[name] = _compare(features, images, classes if name == next(iter(described)) else None)
+        by_extractor[name] = _compare(features, images, classes if name == next(iter(described)) else None, rng)
+        figures[f"kid_ratio_{name}"] = by_extractor[name]["kid_ratio"]
         if name == next(iter(described)):
             figures |= by_extractor[name]
             times = images["train"].times
@@ -247,7 +252,7 @@ def _memory():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)
 
 
-def _compare(features, images, classes):
+def _compare(features, images, classes, rng):
     """
     Distances of the generated images, and of as many real ones, to the validation images; by class if there is a table.
     """
@@ -257,6 +262,10 @@ def _compare(features, images, classes):
         figures |= {f"{name}{suffix}": value for name, value in found.items()}
     figures["kid_floor"] = distribution.kernel_distance(features["validation"], features["train"])
     figures["kid_ratio"] = figures["kid"] / figures["kid_floor"]
+    # Of halves of the generated images: what another set of draws would change.
+    halves = [rng.permutation(len(features["generated"]))[: len(features["generated"]) // 2] for _ in range(20)]
+    found = [distribution.kernel_distance(features["validation"], features["generated"][half]) for half in halves]
+    figures["kid_error"] = float(np.std(found) / np.sqrt(2))
     for key, suffix in (("train", "_real"), ("drawn", "")):
         figures[f"silhouette{suffix}"] = distribution.silhouette(features[key], images[key].labels)
         figures[f"davies_bouldin{suffix}"] = distribution.davies_bouldin(features[key], images[key].labels)

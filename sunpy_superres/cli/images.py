@@ -123,9 +123,7 @@ def fit_transfer_command(data, calibrated, out):
 @click.option("--solver", help="heun, euler, multistep, ddim or ddpm; the model's own unless given.")
 @click.option("--model", help="Weights: a name of `sunpy-superres models list`, a folder, or owner/name@revision.")
 @click.option("--device", help="cpu or cuda; a GPU is used where there is one.")
-@click.option(
-    "--features", default="solar", show_default=True, help="solar, inception, clip, with commas between them."
-)
+@click.option("--features", default="solar,random", show_default=True, help="Of these and inception, clip.")
 @click.option("--conditions/--no-conditions", default=True, help="Also draws by flux, by both, and by neither.")
 @click.option("--classifier", is_flag=True, help="Also classifiers trained with and without the draws.")
 @click.option("--seeds", default=5, show_default=True, help="Trainings of each classifier.")

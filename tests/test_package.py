@@ -30,7 +30,10 @@ FLOORS = (
 LEVEL = {room: level for level, rooms in enumerate(reversed(FLOORS)) for room in rooms}
 
 # Importing these must not import torch.
-LIGHT = ("sunpy_superres", "weights", "cli", "instruments", "observations", "maps", "metrics", "registration", "generation")
+LIGHT = (
+    *("sunpy_superres", "weights", "cli", "instruments", "observations", "maps", "metrics", "registration"),
+    "generation",
+)
 
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 # The face of the package itself is not part of any floor.

@@ -73,7 +73,7 @@ def _plot(image, path):
 @click.argument("table", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--split", help="Only rows with this value of the column `split`.")
-@click.option("--size", default=128, show_default=True, help="Pixels along each axis that FITS images are averaged to.")
+@click.option("--size", type=click.IntRange(min=32), help="Pixels along each axis that images are averaged to.")
 def prepare_images_command(table, out, **options):
     """
     Read the images of a TABLE into the training arrays of OUT.
@@ -142,8 +142,11 @@ def evaluate_command(table, out, features, classifier, seeds, markdown, device, 
     from sunpy_superres import benchmark  # NOQA: PLC0415
 
     with one_line():
+        size = _size_of(options["model"])
         folders = [
-            out / split if (out / split / "index.json").exists() else prepared_images(table, out / split, split=split)
+            out / split
+            if (out / split / "index.json").exists()
+            else prepared_images(table, out / split, split=split, size=size)
             for split in ("train", "validation")
         ]
         results = benchmark.evaluate_generator(
@@ -161,3 +164,15 @@ def evaluate_command(table, out, features, classifier, seeds, markdown, device, 
                 *folders, out / "generated", out / "classifier.json", seeds=seeds, device=device, progress=click.echo
             )
             click.echo(benchmark.classifier_table(found))
+
+
+def _size_of(model):
+    """
+    Pixels along each axis that a generator draws.
+    """
+    from sunpy_superres.models import get_architecture  # NOQA: PLC0415
+    from sunpy_superres.weights.files import read_config  # NOQA: PLC0415
+    from sunpy_superres.weights.loading import locate  # NOQA: PLC0415
+
+    config = read_config(locate(model, "class-diffusion", "aia").folder)
+    return get_architecture(config["method"])(**config["arguments"]).size

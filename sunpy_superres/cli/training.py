@@ -41,7 +41,7 @@ def train_command(recipe, data, out, validation, max_steps, device):
         if max_steps:
             recipe = recipe.with_steps(max_steps)
         quantity = get_instrument(recipe.jitter.instrument).quantity
-        options = {"exclude": recipe.exclude, "quantity": quantity}
+        options = {"exclude": recipe.exclude, "quantity": quantity, "size": recipe.model.get("size")}
         data = _prepared(data, out / "data", split="train", **options)
         if validation is not None:
             validation = _prepared(validation, out / "validation", split="validation", limbward=False, **options)
@@ -61,7 +61,7 @@ def _fit():
     return fit
 
 
-def _prepared(folder, target, *, split=None, exclude=(), **options):
+def _prepared(folder, target, *, split=None, size=None, exclude=(), **options):
     """
     The folder itself if it holds prepared arrays, else the other one, with arrays made from its FITS files; or from a
     table of images, those of a split.
@@ -69,7 +69,7 @@ def _prepared(folder, target, *, split=None, exclude=(), **options):
     if (folder / "index.json").exists():
         return folder
     if folder.suffix in TABLES:
-        return prepared_images(folder, target, split=split)
+        return prepared_images(folder, target, split=split, size=size)
     from sunpy_superres.training.prepare import prepare  # NOQA: PLC0415
 
     records = prepare(folder, target, exclude=exclude, progress=click.echo, **options)

@@ -14,6 +14,9 @@ from sunpy_superres.transfer import rates_to_image
 
 __all__ = ["prepare_images"]
 
+#: Pixels along each axis of prepared FITS images, unless told.
+_SIZE = 128
+
 
 def _class_and_flux(row):
     """
@@ -83,17 +86,25 @@ def _rate_image(path, size):
         msg = f"{path} is in {unit}, not in DN or DN/s."
         raise ValueError(msg)
     rate = found.data / (found.exposure_time.to_value(u.s) if unit == u.DN else 1.0)
-    factor, rest = divmod(rate.shape[0], size)
-    if rest or rate.shape[0] != rate.shape[1]:
-        msg = f"{path} has {rate.shape[1]} x {rate.shape[0]} pixels, not a multiple of {size} on each side."
-        raise ValueError(msg)
-    rate = np.nan_to_num(rate).reshape(size, factor, size, factor).mean((1, 3))
+    factor = rate.shape[0] // size
+    rate = _averaged(np.nan_to_num(rate)[None], size, path)[0]
     center = found.wcs.wcs.crpix - 1 - found.wcs.wcs.crval / found.wcs.wcs.cdelt
     radius = (found.rsun_obs / found.scale[0]).to_value(u.pix)
     return rate, [*((float(v) + 0.5) / factor - 0.5 for v in center), float(radius) / factor]
 
 
-def prepare_images(source, target, *, split=None, size=128, progress=None):
+def _averaged(images, size, path):
+    """
+    Images averaged to so many pixels along each axis.
+    """
+    n, rows, columns = images.shape
+    if rows != columns or rows % size:
+        msg = f"{path} has {columns} x {rows} pixels, not a multiple of {size} on each side."
+        raise ValueError(msg)
+    return images.reshape(n, size, rows // size, size, columns // size).mean((2, 4))
+
+
+def prepare_images(source, target, *, split=None, size=None, progress=None):
     """
     Read whole images and their flare classes into training arrays.
 
@@ -110,7 +121,8 @@ def prepare_images(source, target, *, split=None, size=128, progress=None):
     split : `str`, optional
         Only rows with this value of ``split``.
     size : `int`, optional
-        Pixels along each axis that FITS images are averaged to; they become 5 to 3500 DN/s in logarithmic scaling.
+        Pixels along each axis that images are averaged to; unless told those of an archive, and 128 of FITS images,
+        which become 5 to 3500 DN/s in logarithmic scaling.
     progress : callable, optional
         Called with lines of text.
 
@@ -128,10 +140,12 @@ def prepare_images(source, target, *, split=None, size=128, progress=None):
     source = Path(source)
     if source.suffix == ".npz":
         rows, images = _display_images(source, split)
+        if size is not None and images.shape[1:] != (size, size):
+            images = np.rint(_averaged(images, size, source)).astype(np.uint8)
         scaling, names = "display", [f"{source.stem}[{row['index']}]" for row in rows]
     else:
         rows = _rows(source, split)
-        found = [_rate_image(source.parent / row["file"], size) for row in rows]
+        found = [_rate_image(source.parent / row["file"], size or _SIZE) for row in rows]
         images = np.array(
             [np.rint(rates_to_image(rate) * np.iinfo(np.uint16).max) for rate, _ in found], dtype=np.uint16
         )

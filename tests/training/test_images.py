@@ -126,6 +126,15 @@ def test_prepare_calibrated_images(tmp_path, rng):
     assert not (tmp_path / "other").exists()
 
 
+def test_prepare_smaller_images(aia_archive, prepared_images, tmp_path):
+    prepare_images(aia_archive, tmp_path / "small", split="train", size=32)
+    small, whole = ImagePool(tmp_path / "small"), ImagePool(prepared_images[0])
+    expected = whole.image(5).reshape(32, 2, 32, 2).mean((1, 3))
+    np.testing.assert_allclose(small.image(5), expected, atol=0.51 / 255)
+    # So small, the limb is two pixels wide.
+    assert small.records[5].disk == pytest.approx([15.5, 15.5, 0.212 * 64], abs=0.8)
+
+
 def test_nothing_to_prepare(aia_archive, tmp_path):
     with pytest.raises(ValueError, match="in the split 'test'"):
         prepare_images(aia_archive, tmp_path, split="test")

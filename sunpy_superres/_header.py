@@ -17,6 +17,7 @@ from sunpy.time import parse_time
 from sunpy.util import MetaDict
 
 import sunpy_superres
+from sunpy_superres.instruments import SOLAR_RADIUS_METERS
 
 __all__ = ["add_history", "fit_comments", "nominal_header", "package_version", "rescale", "set_key", "states_gauss"]
 
@@ -238,7 +239,7 @@ def nominal_header(shape, instrument, scale, center, date, rsun_obs):
     """
     time = parse_time(date)
     earth = get_earth(time)
-    radius = 6.96e8  # m, as in the headers of both instruments
+    radius = SOLAR_RADIUS_METERS
     distance = earth.radius.to_value(u.m) if rsun_obs is None else radius / np.sin(np.radians(rsun_obs / 3600))
     semidiameter = np.arcsin(radius / distance)
     # sunpy takes the scale of GONG from the radius of the limb that was found in the image, the observer from the place

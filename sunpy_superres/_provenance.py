@@ -11,7 +11,7 @@ __all__ = ["KEYS", "Provenance", "SyntheticProvenance", "write_provenance"]
 
 #: Header keys and their comments, by field.
 KEYS = {
-    "method": ("SRMETHOD", "super-resolution method"),
+    "method": ("SRMETHOD", "method"),
     "factor": ("SRFACTOR", "enlargement"),
     "n_samples": ("SRNSAMP", "samples drawn"),
     "seed": ("SRSEED", "seed of the samples"),
@@ -19,7 +19,7 @@ KEYS = {
     "model": ("SRMODEL", "weights"),
     "sha256": ("SRSHA256", "SHA-256 of the weights, first 16 digits"),
     "instrument": ("SRINSTR", "instrument the input was taken for"),
-    "solver": ("SRSOLVER", "solver, time shift and spread of the sampler"),
+    "solver": ("SRSOLVER", "solver of the sampler, and its settings"),
     "precision": ("SRPREC", "number type of the network"),
     "quiet_sun": ("SRQUIET", "intensity of the quiet Sun at disk center"),
     "flare_class": ("SRCLASS", "GOES class that was asked for"),

@@ -7,9 +7,9 @@ import warnings
 import numpy as np
 
 import astropy.units as u
-from astropy.coordinates import SkyCoord
+from astropy.coordinates import ConvertError, SkyCoord
 
-from sunpy.coordinates import Helioprojective, get_earth
+from sunpy.coordinates import HeliographicStonyhurst, Helioprojective, get_earth
 from sunpy.map.header_helper import make_fitswcs_header
 from sunpy.time import parse_time
 from sunpy.util import MetaDict
@@ -17,11 +17,10 @@ from sunpy.util.exceptions import SunpyUserWarning
 
 from sunpy_superres._header import add_history, set_key
 from sunpy_superres._provenance import write_provenance
+from sunpy_superres.instruments import SOLAR_RADIUS_METERS
 
-__all__ = ["NOMINAL_DATE", "SOLAR_RADIUS_METERS", "observing_frame", "synthetic_header", "title_of"]
+__all__ = ["NOMINAL_DATE", "observing_frame", "synthetic_header", "title_of"]
 
-#: Radius of the Sun in the headers of AIA, in meters.
-SOLAR_RADIUS_METERS = 6.96e8
 #: Time of an image for which none is asked for: the Sun is at 1 au then, in the year of the training images.
 NOMINAL_DATE = "2012-04-04T12:00:00"
 
@@ -33,7 +32,7 @@ def observing_frame(date=None, observer=None):
     Parameters
     ----------
     date : `str` or any time that sunpy parses, optional
-        `NOMINAL_DATE` unless told.
+        Unless told that of the observer, or else `NOMINAL_DATE`.
     observer : `~astropy.coordinates.SkyCoord`, optional
         The Earth unless told.
 
@@ -42,50 +41,56 @@ def observing_frame(date=None, observer=None):
     frame : `~sunpy.coordinates.Helioprojective`
     angular_radius : `float`
         Of the Sun, in arcsec.
+    origin : `str`
+        Where the date is from, in words.
 
     Raises
     ------
     TypeError
         If the observer is no coordinate.
     ValueError
-        If the date is none, or the observer is within the Sun or has no distance.
+        If the date is none, there are several, or the observer is within the Sun or has no distance.
     """
-    time = parse_time(NOMINAL_DATE if date is None else date)
-    if observer is None:
-        observer = get_earth(time)
-    elif not hasattr(observer, "transform_to"):
+    if observer is not None and not hasattr(observer, "transform_to"):
         msg = f"observer must be a coordinate such as sunpy.coordinates.get_earth(date), not {observer!r}."
         raise TypeError(msg)
-    from sunpy.coordinates import HeliographicStonyhurst  # NOQA: PLC0415
-
-    if isinstance(observer, SkyCoord):
-        observer = observer.frame
-    if getattr(observer, "obstime", None) is None:
+    observer = getattr(observer, "frame", observer)
+    own = getattr(observer, "obstime", None)
+    if date is not None:
+        origin = "asked for"
+    else:
+        date, origin = (NOMINAL_DATE, "nominal, none was asked for") if own is None else (own, "that of the observer")
+    time = parse_time(date)
+    if not (time.isscalar and getattr(observer, "isscalar", True)):
+        msg = "date and observer must be one time and one place, not several."
+        raise ValueError(msg)
+    if observer is None:
+        observer = get_earth(time)
+    elif "obstime" in observer.frame_attributes and own is None:
         observer = observer.replicate_without_data(obstime=time).realize_frame(observer.data)
-    observer = observer.transform_to(HeliographicStonyhurst(obstime=time))
     try:
+        observer = observer.transform_to(HeliographicStonyhurst(obstime=time))
         distance = observer.radius.to_value(u.m)
-    except u.UnitConversionError as error:
-        msg = "observer has no distance from the Sun: give it a radius."
+    except (u.UnitConversionError, ConvertError) as error:
+        msg = f"observer has no distance from the Sun, or no place in space: {error}"
         raise ValueError(msg) from error
     if not distance > 1.05 * SOLAR_RADIUS_METERS:
         msg = f"observer is {distance:.3g} m from the center of the Sun, inside of it or too near."
         raise ValueError(msg)
-    rsun = SOLAR_RADIUS_METERS * u.m
-    frame = Helioprojective(observer=observer, obstime=time, rsun=rsun)
-    return frame, float(np.degrees(np.arcsin(SOLAR_RADIUS_METERS / distance)) * 3600)
+    frame = Helioprojective(observer=observer, obstime=time, rsun=SOLAR_RADIUS_METERS * u.m)
+    return frame, float(np.degrees(np.arcsin(SOLAR_RADIUS_METERS / distance)) * 3600), origin
 
 
 def title_of(meta):
     """
     Title of a synthetic image, or `None` of any other.
     """
-    if not meta.get("synthet"):
+    if meta.get("origin") != "sunpy_superres" or not {"synthet", "wavelnth", "srclass"} <= set(meta):
         return None
     return f"Synthetic AIA {meta['wavelnth']:g} $\\AA$, asked for: GOES {meta['srclass']}\nnot an observation"
 
 
-def synthetic_header(shape, scale, frame, *, wavelength, nominal, provenance):
+def synthetic_header(shape, scale, frame, *, wavelength, date_origin, provenance):
     """
     Header of a synthetic AIA image in DN/s with disk center in its middle and north up.
 
@@ -99,8 +104,8 @@ def synthetic_header(shape, scale, frame, *, wavelength, nominal, provenance):
         From `observing_frame`.
     wavelength : `float`
         In Angstrom.
-    nominal : `bool`
-        Whether the date is one that nobody asked for.
+    date_origin : `str`
+        Where the date is from, in words.
     provenance : `~sunpy_superres._provenance.SyntheticProvenance`
         How it was made.
 
@@ -116,7 +121,7 @@ def synthetic_header(shape, scale, frame, *, wavelength, nominal, provenance):
             SkyCoord(0 * u.arcsec, 0 * u.arcsec, frame=frame),
             reference_pixel=[(nx - 1) / 2, (ny - 1) / 2] * u.pix,
             scale=u.Quantity(scale, u.arcsec / u.pix),
-            instrument="AIA",
+            instrument="AIA_SYNTHETIC",
             telescope="SDO/AIA",
             detector="AIA",
             wavelength=wavelength * u.AA,
@@ -128,10 +133,10 @@ def synthetic_header(shape, scale, frame, *, wavelength, nominal, provenance):
     comments = {
         "synthet": (True, "made by a model, not observed"),
         "origin": ("sunpy_superres", "made by a model, not by the SDO"),
-        "date-obs": (meta["date-obs"], "nominal, none was asked for" if nominal else "asked for, not observed"),
+        "date-obs": (meta["date-obs"], f"{date_origin}; nothing was observed"),
         "exptime": (1.0, "[s] of the unit; nothing was exposed"),
         "bunit": ("DN / s", "from display scaling" if provenance.scaling == "display" else "from log10 scaling"),
-        "instrume": ("AIA", "that the image looks like"),
+        "instrume": ("AIA_SYNTHETIC", "no instrument: made to look like AIA"),
         "telescop": ("SDO/AIA", "that the image looks like"),
     }
     for key, (value, comment) in comments.items():
@@ -139,6 +144,7 @@ def synthetic_header(shape, scale, frame, *, wavelength, nominal, provenance):
     meta["comment"] = "SYNTHETIC IMAGE, NOT AN OBSERVATION OF SDO/AIA. It shows no real event."
     write_provenance(meta, provenance)
     add_history(meta, "This image is synthetic: drawn by a diffusion model for a flare class, not observed.")
+    add_history(meta, f"The date is {date_origin}; the image knows nothing of it.")
     if provenance.scaling == "display":
         text = "DN/s by a curve from display values (0 to 255) fitted to calibrated images; 255 is a lower limit."
         add_history(meta, text)

@@ -51,7 +51,9 @@ class FlareClass:
     def __str__(self):
         if self.flux is None:
             return self.letter
-        return f"{self.letter}{self.flux / (_SMALLEST * 10**self.label):.3g}"
+        text = f"{self.flux / (_SMALLEST * 10**self.label):.6g}"
+        # What is rounded up to 10 is of the next letter, which this one is not.
+        return self.letter + ("9.99999" if text == "10" and self.letter != FLARE_CLASSES[-1] else text)
 
 
 def class_of_flux(flux):
@@ -115,7 +117,7 @@ def parse_flare_class(flare_class):
         match = re.fullmatch(r"([ABCMX])(\d+(?:\.\d*)?|\.\d+)?", flare_class.strip().upper())
         if match and match[2] is None:
             return FlareClass(match[1])
-        if match and float(match[2]) > 0:
+        if match and 0 < float(match[2]) < 1e6:
             flux = float(f"{float(match[2]):g}e{FLARE_CLASSES.index(match[1]) - 8}")
             found = class_of_flux(flux)
             # X28 is beyond X10 and stays X; M12 is none, it is X1.2.

@@ -3,7 +3,7 @@ Images of rare flare classes: a GOES class in, a synthetic AIA Map out.
 """
 
 import math
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 
@@ -12,17 +12,16 @@ import astropy.units as u
 from sunpy.map import MapSequence
 
 from sunpy_superres import maps
+from sunpy_superres._arguments import choose_seed, whole_number
 from sunpy_superres._resample import resample
 from sunpy_superres._synthetic import observing_frame
 from sunpy_superres.flare_classes import parse_flare_class
-from sunpy_superres.transfer import SCALINGS
+from sunpy_superres.transfer import SCALINGS, Rates
 
 __all__ = ["generate_aia", "generate_aia_sequence"]
 
 #: Wavelengths that there are models for, in Angstrom.
 _WAVELENGTHS = (171,)
-#: Arcsec per pixel of the images of 128 pixels that the model was trained on.
-_SCALE = 17.7
 _METHOD = "class-diffusion"
 
 
@@ -52,12 +51,13 @@ def generate_aia(
     ----------
     flare_class : `str` or `~astropy.units.Quantity`
         A class (``"A"``, ``"B"``, ``"C"``, ``"M"`` or ``"X"``), a sub-class such as ``"M2.5"``, or a GOES X-ray flux
-        (1-8 Angstrom) in W/m2: the largest within half an hour of the image.
+        (1-8 Angstrom) in W/m2: the largest within half an hour of the image (of A flares, that of the image).
     wavelength : `~astropy.units.Quantity`, optional
         Only 171 Angstrom for now.
     date : `str` or any time that sunpy parses, optional
         Time that the header states. It decides where the Earth is, and so how large the Sun appears; nothing of what
-        the Sun looked like then is in the image. Without it the header has a nominal time, and says so.
+        the Sun looked like then is in the image. Without it the header has the time of the observer or else a nominal
+        one, and says so.
     observer : `~astropy.coordinates.SkyCoord`, optional
         Where the image is seen from; by default the Earth. It changes the coordinates, not what is drawn.
     shape : `tuple` of `int`, optional
@@ -109,8 +109,11 @@ def generate_aia(
     What the images are good for, and what not, is measured by ``sunpy-superres evaluate-aia``; see the model card. The
     class is the GOES class as it stands in lists of before 2020, without the factor of 1/0.7 to the true flux.
 
-    `sunpy.map.Map` reads a saved image as any other of AIA, with its title; `sunpy_superres.read_map` also restores
-    name and title.
+    Images are drawn one after the other, on a GPU too: the result must not depend on how many there are.
+
+    `sunpy.map.Map` reads a saved image as any other of AIA: the instrument that it shows, ``AIA SYNTHETIC``, and the
+    header tell; `sunpy_superres.read_map` also restores name and title. ``reproject_to`` makes a new header from that
+    of its target, as for any Map, and nothing tells then.
 
     References
     ----------
@@ -179,14 +182,7 @@ def generate_aia_sequence(
     """
     options = {"date": date, "observer": observer, "shape": shape, "guidance": guidance, "steps": steps}
     options |= {"solver": solver, "seed": seed, "device": device, "model": model, "progress": progress}
-    return MapSequence(_generate(flare_class, _whole(n, "n", 1), wavelength, **options), sortby=None)
-
-
-def _whole(value, name, least):
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        msg = f"{name} must be a whole number, {least} or larger, not {value!r}."
-        raise ValueError(msg)
-    return int(value)
+    return MapSequence(_generate(flare_class, whole_number(n, "n", 1), wavelength, **options), sortby=None)
 
 
 def _shape(shape):
@@ -196,7 +192,7 @@ def _shape(shape):
     if len(sides) != 2:
         msg = f"shape must be two whole numbers (ny, nx), not {shape!r}."
         raise ValueError(msg)
-    return tuple(_whole(side, "shape", 16) for side in sides)
+    return tuple(whole_number(side, "shape", 16) for side in sides)
 
 
 def _generate(
@@ -210,6 +206,9 @@ def _generate(
     from sunpy_superres.weights.loading import load, locate  # NOQA: PLC0415
 
     wanted = parse_flare_class(flare_class)
+    if not wavelength.isscalar:
+        msg = f"wavelength must be one wavelength, not {wavelength}."
+        raise ValueError(msg)
     angstrom = wavelength.to_value(u.angstrom)
     if not any(math.isclose(angstrom, known) for known in _WAVELENGTHS):
         msg = f"There is no model for {angstrom:g} Angstrom; there is one for {', '.join(map(str, _WAVELENGTHS))}."
@@ -217,61 +216,62 @@ def _generate(
     if guidance is not None and not (isinstance(guidance, Real) and 0 <= guidance < math.inf):
         msg = f"guidance must be a number, 0 or larger, not {guidance!r}."
         raise ValueError(msg)
-    steps = None if steps is None else _whole(steps, "steps", 1)
-    seed = int(np.random.SeedSequence().entropy % 2**31) if seed is None else _whole(seed, "seed", 0)
+    steps = None if steps is None else whole_number(steps, "steps", 1)
+    seed = choose_seed(seed)
     shape = _shape(shape)
-    frame, angular_radius = observing_frame(date, observer)
+    frame, angular_radius, date_origin = observing_frame(date, observer)
     device = choose_device(device)
     weights = locate(model, _METHOD, "aia", progress=progress)
     network, sha256, precision = load(weights, device, choose_precision(device))
-    steps, solver = steps or network.steps, solver or network.solver
+    steps = network.steps if steps is None else steps
+    solver = network.solver if solver is None else solver
     check_solver(solver, steps)
     guidance = float(network.guidance if guidance is None else guidance)
     # As large as it is in the images of the training, where the Sun is that far away; else the plate scale gives way.
     low, high = network.radii
-    radius = min(max(angular_radius / _SCALE * network.size / 128, low), high)
-    drawn = network.draw(
-        wanted.label,
-        wanted.log_flux,
-        radius,
-        range(n),
-        seed=seed,
-        steps=steps,
-        guidance=guidance,
-        solver=solver,
-    )
+    radius = min(max(angular_radius / weights.scale, low), high) if weights.scale else (low + high) / 2
+    options = {"seed": seed, "steps": steps, "guidance": guidance, "solver": solver}
+    drawn = network.draw(wanted.label, wanted.log_flux, radius, range(n), **options)
     found = []
     for k, image in enumerate(tqdm(drawn, total=n, desc="images", disable=not progress)):
-        data = image.float().cpu().numpy()
-        scale = (angular_radius / radius,) * 2
-        if shape is not None and shape != data.shape:
-            factors = tuple(new / old for new, old in zip(shape[::-1], data.shape[::-1], strict=True))
-            data = np.clip(resample(data, shape, factors, (-0.5, -0.5)), 0, 1)
-            scale = tuple(side / factor for side, factor in zip(scale, factors, strict=True))
-        rates = SCALINGS[network.scaling](data)
+        rates, factors = _in_shape(image.float().cpu().numpy(), shape, SCALINGS[network.scaling])
         provenance = maps.SyntheticProvenance(
             flare_class=str(wanted),
             flux=wanted.flux,
-            seed=seed,
             sample=k,
             method=_METHOD,
-            steps=steps,
-            guidance=guidance,
-            solver=solver,
             model=weights.name,
             sha256=sha256,
             precision=str(precision).removeprefix("torch."),
             scaling=network.scaling,
+            **options,
         )
         found.append(
             maps.build_synthetic(
                 rates.rates,
-                scale=scale,
+                scale=tuple(angular_radius / radius / factor for factor in factors),
                 frame=frame,
                 wavelength=angstrom,
-                nominal=date is None,
+                date_origin=date_origin,
                 provenance=provenance,
                 std=rates.uncertainty,
             )
         )
     return found
+
+
+def _in_shape(image, shape, rates_of):
+    """
+    DN/s of an image in another shape, and the new pixels per old one along x and y.
+    """
+    if shape is None or shape == image.shape:
+        return rates_of(image), (1.0, 1.0)
+    factors = tuple(new / old for new, old in zip(shape[::-1], image.shape[::-1], strict=True))
+
+    def resized(array):
+        return None if array is None else resample(array, shape, factors, (-0.5, -0.5))
+
+    if max(factors) > 1:
+        return rates_of(np.clip(resized(image), 0, 1)), factors
+    # A pixel that holds several has their mean rate, which is not the rate of their mean display value.
+    return Rates(*(resized(part) for part in rates_of(image))), factors

@@ -6,13 +6,16 @@ Plain numbers in gauss and arcsec, so that training can read them on a machine w
 
 from dataclasses import dataclass
 
-__all__ = ["HMI_SCALE", "INSTRUMENTS", "SOLAR_RADIUS", "Instrument", "get_instrument"]
+__all__ = ["HMI_SCALE", "INSTRUMENTS", "SOLAR_RADIUS", "SOLAR_RADIUS_METERS", "Instrument", "get_instrument"]
 
 #: Plate scale of HMI at 1 au, in arcsec per pixel (the common grid of Muñoz-Jaramillo et al. 2024).
 HMI_SCALE = 0.504273
 
 #: Angular radius of the Sun at 1 au, in arcsec.
 SOLAR_RADIUS = 959.63
+
+#: Radius of the Sun in the headers of MDI, HMI and AIA, in meters.
+SOLAR_RADIUS_METERS = 6.96e8
 
 
 @dataclass(frozen=True)

@@ -287,7 +287,7 @@ def from_array(data, *, scale, instrument="mdi", center=(0, 0), date="2010-06-01
         return Map(data, header)
 
 
-def build_synthetic(data, *, scale, frame, wavelength, nominal, provenance, std=None):
+def build_synthetic(data, *, scale, frame, wavelength, date_origin, provenance, std=None):
     """
     Make the Map of a synthetic AIA image.
 
@@ -301,8 +301,8 @@ def build_synthetic(data, *, scale, frame, wavelength, nominal, provenance, std=
         Where it is seen from, and when.
     wavelength : `float`
         In Angstrom.
-    nominal : `bool`
-        Whether the date is one that nobody asked for.
+    date_origin : `str`
+        Where the date is from, in words.
     provenance : `SyntheticProvenance`
         How it was made.
     std : array-like, optional
@@ -314,7 +314,9 @@ def build_synthetic(data, *, scale, frame, wavelength, nominal, provenance, std=
         float32, marked as synthetic in its header, its name and the title of its plots.
     """
     data = np.array(data, dtype=np.float32)
-    header = synthetic_header(data.shape, scale, frame, wavelength=wavelength, nominal=nominal, provenance=provenance)
+    header = synthetic_header(
+        data.shape, scale, frame, wavelength=wavelength, date_origin=date_origin, provenance=provenance
+    )
     fit_comments(header)
     uncertainty = None if std is None else StdDevUncertainty(np.array(std, dtype=np.float32), unit=u.DN / u.s)
     return _entitled(Map(data, header, uncertainty=uncertainty))

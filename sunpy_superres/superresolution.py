@@ -4,7 +4,6 @@ The main job: a magnetogram in, an HMI-like magnetogram with its uncertainty out
 
 import warnings
 from collections import namedtuple
-from numbers import Integral
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from sunpy import log
 from sunpy.map import MapSequence
 
 from sunpy_superres import maps, observations
+from sunpy_superres._arguments import choose_seed, whole_number
 from sunpy_superres.exceptions import warn_user
 
 __all__ = ["available_methods", "sample_posterior", "superresolve"]
@@ -318,13 +318,6 @@ def _members(run):
     return maps.to_ndcube(fine, members)
 
 
-def _whole_number(value, name, least):
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        msg = f"{name} must be a whole number, {least} or larger, not {value!r}."
-        raise ValueError(msg)
-    return int(value)
-
-
 def _prepare(smap, *, method, n_samples, model, instrument, steps, seed, device, tile_size, progress, arguments=None):
     # torch is loaded only here, when there is something to compute.
     from sunpy_superres.inference import check_noise, choose_device, choose_precision, draw  # NOQA: PLC0415
@@ -332,13 +325,13 @@ def _prepare(smap, *, method, n_samples, model, instrument, steps, seed, device,
     from sunpy_superres.weights.loading import load, locate  # NOQA: PLC0415
 
     kind = get_method(method)
-    n_samples = _whole_number(n_samples, "n_samples", 1)
+    n_samples = whole_number(n_samples, "n_samples", 1)
     if steps is not None:
-        steps = _whole_number(steps, "steps", 1)
-    seed = int(np.random.SeedSequence().entropy % 2**31) if seed is None else _whole_number(seed, "seed", 0)
+        steps = whole_number(steps, "steps", 1)
+    seed = choose_seed(seed)
     observation = observations.read(smap, instrument=instrument)
     if tile_size is not None:
-        tile_size = _whole_number(tile_size, "tile_size", 1)
+        tile_size = whole_number(tile_size, "tile_size", 1)
     device = choose_device(device)
     if kind.trained:
         weights = locate(model, method, observation.instrument.name, progress=progress)

@@ -57,14 +57,18 @@ def test_prepare_images(aia_archive, tmp_path):
 
 def test_evaluate(aia_archive, tiny_generator, tmp_path):
     arguments = ("evaluate-aia", aia_archive, "-o", tmp_path / "out", "-n", 4, "--model", tiny_generator)
-    found = run(*arguments, "--steps", 1, "--no-conditions", "--features", "random")
+    found = run(*arguments, "--steps", 1, "--no-conditions")
     assert found.exit_code == 0, found.output
     assert "KID" in found.output
     assert "missed" in found.output
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    expected = {"train", "validation", "generated", "generator.json", "generator.csv", "generated.png", "profiles.png"}
-    assert names == expected
-    assert run(*arguments, "--features", "magic").exit_code == 1
+    folders, figures = {"train", "validation", "generated"}, {"generated.png", "profiles.png"}
+    assert names == {"generator.json", "generator.csv", "generator.md"} | folders | figures
+    results = json.loads((tmp_path / "out" / "generator.json").read_text())
+    assert results["features"] == ["solar", "random"]
+    wrong = run(*arguments, "--features", "magic")
+    assert wrong.exit_code == 1
+    assert "Unknown features 'magic'" in wrong.output
 
 
 def test_fit_transfer_needs_display_images(tmp_path):

@@ -141,7 +141,8 @@ def run_classifier(
     -------
     `dict`
         ``figures``, by task and kind of training: mean and standard deviation of macro-F1 and of the recalls over the
-        seeds; ``counts``, the number of validation images by task and class.
+        seeds of the training, which share the generated images and the validation images; ``counts``, the number of
+        validation images by task and class; ``images``, the number of training images from A to X.
 
     Raises
     ------
@@ -193,7 +194,14 @@ def run_classifier(
                 progress(f"{name}, {kind}: macro-F1 {table[:, 0].mean():.3f}")
         majority = scores(truth, np.full(len(truth), np.bincount(truth).argmax()), len(names))
         figures[name]["majority"] = {"macro_f1": [majority.macro_f1, None]}
-    results = {**about("classifier", None, seeds=seeds, steps=steps), "counts": counts, "figures": figures}
+    results = {
+        **about("classifier", None, seeds=seeds, steps=steps),
+        # "name@version[number]": the weights that drew them.
+        "generated_by": ImagePool(generated).records[0].name.partition("[")[0],
+        "images": {kind: torch.bincount(pool.labels, minlength=5).tolist() for kind, pool in pools.items()},
+        "counts": counts,
+        "figures": figures,
+    }
     if out is not None:
         write_json(results, out)
     return results

@@ -4,7 +4,7 @@ Networks whose features images are compared in.
 
 import numpy as np
 
-__all__ = ["EXTRACTORS", "extract", "open_extractor"]
+__all__ = ["EXTRACTORS", "PUBLISHED", "extract", "open_extractor"]
 
 #: Images at a time.
 _BATCH = 64
@@ -55,13 +55,18 @@ def _clip():
 
     def features(images):
         large = torch.nn.functional.interpolate(images, size=(224, 224), mode="bicubic", antialias=True).clamp(0, 1)
-        return network.get_image_features(pixel_values=(large.expand(-1, 3, -1, -1) - mean) / std)
+        found = network.get_image_features(pixel_values=(large.expand(-1, 3, -1, -1) - mean) / std)
+        return getattr(found, "pooler_output", found)  # of later versions an object that holds the features
 
     return features
 
 
 #: Functions that open an extractor, by name. ``"inception"`` and ``"clip"`` are downloaded once.
 EXTRACTORS = {"solar": _solar, "random": _random, "inception": _inception, "clip": _clip}
+
+
+#: Those whose distances are quoted in the literature: their features are taken as they are.
+PUBLISHED = ("inception", "clip")
 
 
 def open_extractor(name):

@@ -2,22 +2,21 @@
 How near the images of a generator are to real ones, and how different from those that it learned from.
 """
 
-import csv
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
 
-from sunpy_superres._atomic import replacing
 from sunpy_superres.benchmark._scene import about
-from sunpy_superres.benchmark.extractors import extract, open_extractor
+from sunpy_superres.benchmark.extractors import PUBLISHED, extract, open_extractor
+from sunpy_superres.benchmark.feature_sets import compare, compare_classes, diversity
 from sunpy_superres.benchmark.image_sets import (
     coarse,
     copies,
-    diversity,
     draw_set,
-    mirrored,
+    nearest_training_image,
+    neighbors,
     physics,
     real_set,
     take,
@@ -26,27 +25,26 @@ from sunpy_superres.benchmark.report import Target, write_json
 from sunpy_superres.flare_classes import FLARE_CLASSES
 from sunpy_superres.metrics import corona, distribution
 
-__all__ = ["GENERATOR_TARGETS", "evaluate_generator", "write_rows"]
+__all__ = ["GENERATOR_TARGETS", "evaluate_generator"]
 
 #: Display value, over 255, above which a pixel is bright.
 BRIGHT = 180 / 255
-#: Fewest real images of a class that a distance is quoted for.
-_FEWEST = 20
-
 #: What is asked of a generator.
 GENERATOR_TARGETS = (
-    Target("kid_ratio", "KID (solar features) / that of two real sets", (-np.inf, 1.8), (-np.inf, 1.2)),
+    Target("kid_ratio", "KID / that of train against validation, solar features", (-np.inf, 1.8), (-np.inf, 1.2)),
     Target("kid_ratio_random", "the same, features of an untrained network"),
     Target("kid_ratio_inception", "the same, features of Inception-V3"),
     Target("kid_ratio_clip", "the same, features of CLIP"),
-    Target("kid", "KID (solar features), generated against validation", digits=4),
-    Target("kid_error", "its standard deviation", digits=4),
+    Target("kid", "KID, generated against validation", digits=4),
+    Target("kid_error", "its standard error", digits=4),
     Target("kid_floor", "the same, train against validation", digits=4),
-    Target("fid", "FID (solar features), generated against validation", digits=2),
+    Target("fid", "FID, generated against validation", digits=2),
     Target("fid_floor", "the same, as many of train against validation", digits=2),
-    Target("kid_ratio_flux", "KID ratio, flux as the only condition"),
-    Target("kid_ratio_both", "KID ratio, class and flux"),
-    Target("kid_ratio_none", "KID ratio, no condition"),
+    *(
+        Target(f"kid_ratio_{name}{suffix}", title)
+        for name, what in (("class", "class"), ("flux", "flux"), ("both", "class and flux"), ("none", "nothing"))
+        for suffix, title in (("", f"KID ratio of half as many draws, told {what}"), ("_error", "its standard error"))
+    ),
     Target("precision", "precision (3 neighbors)"),
     Target("precision_floor", "the same, train"),
     Target("recall", "recall (3 neighbors)"),
@@ -62,7 +60,8 @@ GENERATOR_TARGETS = (
     ),
     Target("not_copied", "draws no nearer to a training image than real ones 12 h apart", (0.95, 1.0)),
     Target("not_copied_X", "the same, X", (0.95, 1.0)),
-    Target("not_copied_features", "the same, all, by features"),
+    Target("not_copied_floor", "the same, validation images"),
+    Target("not_copied_features", "the same, all draws, by features"),
     Target("diversity", "distance between draws / between real images days apart"),
     Target("histogram", "Wasserstein distance of disk histograms [display values]", digits=2),
     Target("histogram_floor", "the same, train", digits=2),
@@ -78,19 +77,6 @@ GENERATOR_TARGETS = (
     Target("seconds", "one draw [s]", (0, 3), (0, 1), 2),
     Target("gigabytes", "memory of 64 draws [GB]", (0, 2), None, 2),
 )
-
-
-def _distances(real, generated):
-    """
-    KID, FID, precision and recall of a set against real images.
-    """
-    found = distribution.precision_recall(real, generated)
-    return {
-        "kid": distribution.kernel_distance(real, generated),
-        "fid": distribution.frechet_distance(real, generated),
-        "precision": found.precision,
-        "recall": found.recall,
-    }
 
 
 def evaluate_generator(
@@ -115,8 +101,8 @@ def evaluate_generator(
     train, validation : path-like
         Prepared folders: the images that it learned from, and others of other dates.
     out : path-like, optional
-        Folder for ``generator.json``, ``generator.csv``, the figures ``generated.png`` and ``profiles.png``, and
-        ``generated``, a prepared folder with the draws of all classes; made if it is not there.
+        Folder for ``generator.json``, ``generator.csv``, a card (``generator.md``), the figures ``generated.png`` and
+        ``profiles.png``, and ``generated``, a prepared folder with the draws of all classes; made if it is not there.
     model : `str` or path-like, optional
         As for `sunpy_superres.generate_aia`.
     n : `int`, optional
@@ -144,89 +130,146 @@ def evaluate_generator(
     Raises
     ------
     FileNotFoundError, ValueError
-        If a folder was not prepared, or holds images of another size or scaling.
+        If a folder was not prepared, holds images of another size or scaling, or no two training images are 12 hours
+        apart; or an option is out of range.
 
     Notes
     -----
+    Features are divided by their standard deviations over the training images, but for ``"inception"`` and ``"clip"``,
+    whose distances are then those that others publish. Draws have the classes of the validation images and the solar
+    radii of training images.
     All distances stand beside those of real training images to the validation images: these are of other dates, and no
     generator can be nearer to them than what it learned from.
     """
+    from sunpy_superres.benchmark.generator_report import write_report  # NOQA: PLC0415
     from sunpy_superres.inference import choose_device, choose_precision  # NOQA: PLC0415
-    from sunpy_superres.training.images import ImagePool  # NOQA: PLC0415
     from sunpy_superres.weights.loading import load, locate  # NOQA: PLC0415
 
     options = {name: value for name, value in options.items() if value is not None}
+    _check_options(options)
     device = choose_device(device)
     weights = locate(model, "class-diffusion", "aia", progress=progress)
     network, sha256, precision = load(weights, device, choose_precision(device))
     images = {"train": real_set(train), "validation": real_set(validation)}
-    for folder, one in ((train, images["train"]), (validation, images["validation"])):
-        if one.images.shape[-1] != network.size or ImagePool(folder).scaling != network.scaling:
-            msg = f"{folder} holds images of another size or scaling than {network.size} pixels, {network.scaling}."
-            raise ValueError(msg)
+    _check(images, network, (train, validation))
+    neighbors(images["train"].times)
     described = {getattr(e, "__name__", str(e)): open_extractor(e) if isinstance(e, str) else e for e in extractors}
     rng = np.random.default_rng(seed)
 
-    # Each class as often as in the validation set, or n times, whichever is more; the former come first.
+    # Each class as often as in the validation set, or n times, whichever is more; the former come first. The Sun is as
+    # large as in any of the training images: those of the validation dates are not told.
     counts = np.bincount(images["validation"].labels, minlength=len(FLARE_CLASSES))
     labels = np.concatenate([np.repeat(label, max(n, count)) for label, count in enumerate(counts)])
     alike = np.concatenate([np.arange(max(n, count)) < count for count in counts])
-    radii = rng.choice(images["validation"].disks[:, 2], len(labels))
+    radii = rng.choice(images["train"].disks[:, 2], len(labels))
     start = time.perf_counter()
     drawn = draw_set(network, labels, radii=radii, seed=seed, progress=progress, **options)
-    seconds = (time.perf_counter() - start) / len(labels)
+    figures = {"seconds": (time.perf_counter() - start) / len(labels), "gigabytes": _memory()}
     images |= {"drawn": drawn, "generated": take(drawn, alike)}
     # As many real images as there are in the validation set: some distances depend on the number.
     fewer = rng.permutation(len(images["train"].labels))[: len(images["validation"].labels)]
     images["fewer"] = take(images["train"], fewer)
 
-    figures = {"seconds": seconds, "gigabytes": _memory()}
     classes = {letter: {"n": int((labels == label).sum())} for label, letter in enumerate(FLARE_CLASSES)}
-    by_extractor = {}
+    groups = {key: images[key].labels for key in ("train", "validation", "drawn")}
+    times, by_extractor = images["train"].times, {}
     for name, extractor in described.items():
-        features = {key: extract(extractor, one.images) for key, one in images.items()}
-        mean, std = features["train"].mean(axis=0), features["train"].std(axis=0)
-        features = {key: (one - mean) / np.where(std > 0, std, 1) for key, one in features.items()}
-        by_extractor[name] = _compare(features, images, classes if name == next(iter(described)) else None, rng)
-        figures[f"kid_ratio_{name}"] = by_extractor[name]["kid_ratio"]
-        if name == next(iter(described)):
-            figures |= by_extractor[name]
-            times = images["train"].times
-            figures["not_copied_features"], _ = copies(features["drawn"], features["train"], labels, times)
-            ratios = diversity(features, images)
-            figures["diversity"] = float(np.mean(list(ratios.values())))
-            for letter, ratio in ratios.items():
-                classes[letter]["diversity"] = ratio
+        scale = _Scale(extract(extractor, images["train"].images), standardize=name not in PUBLISHED)
+        features = {key: scale(extract(extractor, one.images)) for key, one in images.items()}
+        found = compare(features, groups)
+        by_class = compare_classes(features, groups, times)
+        figures[f"kid_ratio_{name}"] = found["kid_ratio"]
+        if not by_extractor:
+            figures |= found
+            nearest = distribution.nearest_distance(features["drawn"], features["train"])
+            figures["not_copied_features"], _ = copies(nearest, features["train"], labels, times)
+            ratios = diversity(features, groups, times)
+            figures["diversity"] = float(np.mean(list(ratios.values()))) if ratios else None
+            for letter, row in classes.items():
+                row |= by_class[letter] | ({"diversity": ratios[letter]} if letter in ratios else {})
             if conditions:
-                figures |= _conditions(network, extractor, features, (mean, std), images, seed, progress, options)
-    real = images["train"]
-    candidates = coarse(mirrored(real.images))
-    arguments = coarse(drawn.images), coarse(real.images), labels, real.times
-    figures["not_copied"], found = copies(*arguments, candidates=candidates)
-    for letter in found:
-        classes[letter] |= found[letter]
-    figures["not_copied_X"] = found["X"]["not_copied"]
+                describe = lambda some: scale(extract(extractor, some))  # NOQA: E731
+                figures |= _conditions(network, describe, features, images, radii, seed, progress, options)
+        by_extractor[name] = found | {"classes": by_class}
+    figures |= _copied(drawn, images, classes)
     found, profiles = physics(drawn, {key: images[key] for key in ("generated", "validation", "train")})
     figures |= found
     _by_class(figures, classes, images)
     provenance = {"srmodel": weights.name, "srsha256": sha256[:16], "srprec": str(precision).removeprefix("torch.")}
     results = {
-        **about("generator", provenance, seed=seed, options=options),
+        **about("generator", provenance, seed=seed, n=n, options=options, features=list(described)),
         "images": {key: len(images[key].labels) for key in ("train", "validation", "drawn")},
         "figures": figures,
         "classes": classes,
         "extractors": by_extractor,
     }
     if out is not None:
-        from sunpy_superres.benchmark.generator_figures import save_figures  # NOQA: PLC0415
-
         out = Path(out)
         out.mkdir(parents=True, exist_ok=True)
         write_json(results, out / "generator.json")
-        write_rows(results, out / "generator.csv")
         _keep(drawn, weights.name, network.scaling, out / "generated")
-        save_figures(images, profiles, out)
+        write_report(results, images, profiles, out)
     return results
+
+
+class _Scale:
+    """
+    Features with the mean and the variance of the training images, or as they are.
+    """
+
+    def __init__(self, features, *, standardize):
+        std = features.std(axis=0)
+        # What hardly varies over real images would drown the rest.
+        self.mean, self.std = features.mean(axis=0), np.maximum(std, 1e-3 * std.max())
+        if not standardize:
+            self.mean, self.std = 0.0, 1.0
+
+    def __call__(self, features):
+        return (features - self.mean) / self.std
+
+
+def _check(images, network, folders):
+    from sunpy_superres.training.images import ImagePool  # NOQA: PLC0415
+
+    for folder, one in zip(folders, images.values(), strict=True):
+        if one.images.shape[-1] != network.size or ImagePool(folder).scaling != network.scaling:
+            msg = f"{folder} holds images of another size or scaling than {network.size} pixels, {network.scaling}."
+            raise ValueError(msg)
+
+
+def _check_options(options):
+    """
+    Refuse now what would fail in the first draw, or be taken for something else.
+    """
+    from sunpy_superres.models.diffusion import check_solver  # NOQA: PLC0415
+
+    if unknown := sorted(set(options) - {"steps", "guidance", "solver"}):
+        msg = f"Unknown option {unknown[0]!r}; known are steps, guidance, solver."
+        raise ValueError(msg)
+    if options.get("guidance", 0) < 0:
+        msg = f"guidance must be 0 or larger, not {options['guidance']}."
+        raise ValueError(msg)
+    check_solver(options.get("solver", "heun"), options.get("steps", 1))
+
+
+def _copied(drawn, images, classes):
+    """
+    Which part of the draws, and of the validation images, is no nearer to a training image than its neighbors are.
+    """
+    train, validation = images["train"], images["validation"]
+    several = np.concatenate([drawn.images, validation.images])
+    nearest = nearest_training_image(several, train)
+    own, real = nearest[: len(drawn.images)], nearest[len(drawn.images) :]
+    described = coarse(train.images)
+    figures = {}
+    figures["not_copied"], found = copies(own, described, drawn.labels, train.times)
+    figures["not_copied_floor"], floor = copies(real, described, validation.labels, train.times)
+    for letter, row in found.items():
+        classes[letter] |= row
+        if letter in floor:
+            classes[letter]["not_copied_floor"] = floor[letter]["not_copied"]
+    figures["not_copied_X"] = found["X"]["not_copied"]
+    return figures
 
 
 def _keep(drawn, name, scaling, folder):
@@ -244,63 +287,33 @@ def _keep(drawn, name, scaling, folder):
 
 def _memory():
     """
-    The most memory that the process had until now, in GB.
+    The most memory that the process had until now, in GB, or `None` where that is not known.
     """
-    import resource  # NOQA: PLC0415 - not on Windows
-
+    try:
+        import resource  # NOQA: PLC0415
+    except ImportError:  # Windows
+        return None
     # kilobytes on Linux, bytes on macOS
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)
 
 
-def _compare(features, images, classes, rng):
-    """
-    Distances of the generated images, and of as many real ones, to the validation images; by class if there is a table.
-    """
-    figures = {}
-    for key, suffix in (("generated", ""), ("fewer", "_floor")):
-        found = _distances(features["validation"], features[key])
-        figures |= {f"{name}{suffix}": value for name, value in found.items()}
-    figures["kid_floor"] = distribution.kernel_distance(features["validation"], features["train"])
-    figures["kid_ratio"] = figures["kid"] / figures["kid_floor"]
-    # Of halves of the generated images: what another set of draws would change.
-    halves = [rng.permutation(len(features["generated"]))[: len(features["generated"]) // 2] for _ in range(20)]
-    found = [distribution.kernel_distance(features["validation"], features["generated"][half]) for half in halves]
-    figures["kid_error"] = float(np.std(found) / np.sqrt(2))
-    for key, suffix in (("train", "_real"), ("drawn", "")):
-        figures[f"silhouette{suffix}"] = distribution.silhouette(features[key], images[key].labels)
-        figures[f"davies_bouldin{suffix}"] = distribution.davies_bouldin(features[key], images[key].labels)
-    for label, letter in enumerate(FLARE_CLASSES if classes else ""):
-        of = {key: features[key][images[key].labels == label] for key in ("train", "validation", "drawn")}
-        own = of["drawn"]
-        classes[letter]["centroid_distance"] = float(np.linalg.norm(own.mean(axis=0) - of["train"].mean(axis=0)))
-        for key in ("train", "validation"):
-            if len(of[key]) >= _FEWEST:
-                classes[letter][f"kid_{key}"] = distribution.kernel_distance(of[key], own)
-                classes[letter][f"fid_{key}"] = distribution.frechet_distance(of[key], own)
-        if min(len(of["train"]), len(of["validation"])) >= _FEWEST:
-            classes[letter]["kid_floor"] = distribution.kernel_distance(of["train"], of["validation"])
-    return figures
-
-
-def _conditions(network, extractor, features, scale, images, seed, progress, options):
+def _conditions(network, describe, features, images, radii, seed, progress, options):
     """
     What the flux is worth as a condition: KID ratios of draws for the classes and fluxes of half the validation images.
     """
-    mean, std = scale
-    some = np.arange(0, len(images["validation"].labels), 2)
-    labels, radii = images["validation"].labels[some], images["validation"].disks[some, 2]
-    fluxes = images["validation"].fluxes[some]
+    validation = images["validation"]
+    some = np.arange(0, len(validation.labels), 2)
+    labels, fluxes, radii = validation.labels[some], validation.fluxes[some], radii[some]
     untold, nothing = np.full(len(some), len(FLARE_CLASSES)), np.full(len(some), np.nan)
-    figures = {}
     floor = distribution.kernel_distance(features["validation"], features["train"])
-    for name, told, flux in (
-        ("flux", untold, fluxes),
-        ("both", labels, fluxes),
-        ("none", untold, nothing),
-    ):
+    figures = {}
+    cases = {"class": (labels, nothing), "flux": (untold, fluxes), "both": (labels, fluxes), "none": (untold, nothing)}
+    for name, (told, flux) in cases.items():
         drawn = draw_set(network, told, fluxes=flux, radii=radii, seed=seed, progress=progress, **options)
-        found = (extract(extractor, drawn.images) - mean) / np.where(std > 0, std, 1)
+        found = describe(drawn.images)
         figures[f"kid_ratio_{name}"] = distribution.kernel_distance(features["validation"], found) / floor
+        error = distribution.kernel_distance_error(features["validation"], found)
+        figures[f"kid_ratio_{name}_error"] = error / floor
     return figures
 
 
@@ -311,6 +324,8 @@ def _by_class(figures, classes, images):
     for label, letter in enumerate(FLARE_CLASSES):
         for key, name in (("drawn", "generated"), ("train", "real")):
             one = take(images[key], images[key].labels == label)
+            if not len(one.labels):
+                continue
             bright = [corona.bright_fraction(im, d, BRIGHT) for im, d in zip(one.images, one.disks, strict=True)]
             means = [im[corona.disk_mask(im.shape, d)].mean() for im, d in zip(one.images, one.disks, strict=True)]
             classes[letter] |= {
@@ -318,24 +333,5 @@ def _by_class(figures, classes, images):
                 f"bright_error_{name}": float(np.std(bright) / np.sqrt(len(bright))),
                 f"mean_{name}": float(255 * np.mean(means)),
             }
-        figures[f"bright_{letter}"] = classes[letter]["bright_generated"] / classes[letter]["bright_real"]
-
-
-def write_rows(results, path):
-    """
-    Write the figures of `evaluate_generator` as a table, one row for each: class, figure, value.
-
-    Parameters
-    ----------
-    results : `dict`
-        What it returned.
-    path : path-like
-        CSV file; replaced if it exists.
-    """
-    rows = [("all", name, value) for name, value in results["figures"].items()]
-    rows += [(letter, name, value) for letter, found in results["classes"].items() for name, value in found.items()]
-    rows += [
-        (f"features {e}", name, value) for e, found in results["extractors"].items() for name, value in found.items()
-    ]
-    with replacing(Path(path)) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("class", "figure", "value"), *rows])
+        if classes[letter].get("bright_real"):
+            figures[f"bright_{letter}"] = classes[letter]["bright_generated"] / classes[letter]["bright_real"]

@@ -3,7 +3,7 @@ Sets of images, real and generated, and what a solar physicist would compare of 
 """
 
 from collections import namedtuple
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -17,9 +17,9 @@ __all__ = [
     "ImageSet",
     "coarse",
     "copies",
-    "diversity",
     "draw_set",
-    "mirrored",
+    "nearest_training_image",
+    "neighbors",
     "physics",
     "real_set",
     "take",
@@ -28,8 +28,10 @@ __all__ = [
 #: Edges of the rings, in solar radii, and of the belts, in degrees.
 RINGS = np.arange(0, 1.61, 0.05)
 BELTS = np.arange(-60, 61, 5)
-#: Real images that are this far apart in time are taken for neighbors, and for strangers.
-_NEIGHBORS_HOURS, _STRANGERS_DAYS = 12, 5
+#: Real images that are this far apart in time are taken for neighbors.
+_NEIGHBORS_HOURS = 12
+#: Turns, in degrees, in which a draw may be a copy: the training turns images as far.
+_TURNS = (-8, -4, 0, 4, 8)
 
 #: Images (n, y, x) from 0 to 1, classes (n,) from 0 to 4, logarithms of the flux (n,), disks (n, 3), and times (n,) in
 #: seconds or, of generated ones, `None`.
@@ -65,10 +67,14 @@ def real_set(folder):
 
     pool = ImagePool(folder)
     images = np.stack([pool.image(i) for i in range(len(pool.records))])
-    times = np.array([datetime.fromisoformat(record.time).timestamp() for record in pool.records])
+    times = np.array([_seconds(record.time) for record in pool.records])
     disks = np.array([record.disk for record in pool.records])
     labels, fluxes = (np.array([getattr(record, name) for record in pool.records]) for name in ("label", "flux"))
     return ImageSet(images, labels, fluxes, disks, times)
+
+
+def _seconds(time):
+    return datetime.fromisoformat(time).replace(tzinfo=UTC).timestamp()
 
 
 def draw_set(network, labels, *, fluxes=None, radii, seed, progress=False, **options):
@@ -134,25 +140,66 @@ def coarse(images):
     return images.reshape(n, rows // 4, 4, columns // 4, 4).mean((2, 4)).reshape(n, -1)
 
 
-def mirrored(images):
+def neighbors(times):
     """
-    Images, and their mirror images from east to west, from north to south, and both.
+    Numbers of pairs of images 12 hours apart, shape (pairs, 2).
+
+    Raises
+    ------
+    ValueError
+        If there are none.
     """
-    return np.concatenate([images, images[:, :, ::-1], images[:, ::-1], images[:, ::-1, ::-1]])
+    pairs = _pairs_apart(times, _NEIGHBORS_HOURS)
+    if not len(pairs):
+        msg = f"No two training images are {_NEIGHBORS_HOURS} hours apart: there is nothing to tell copies by."
+        raise ValueError(msg)
+    return pairs
 
 
-def copies(drawn, real, labels, times, candidates=None):
+def nearest_training_image(images, real):
+    """
+    Distance of images to the nearest training image, as it is, mirrored, or turned by up to 8 degrees.
+
+    Parameters
+    ----------
+    images : `numpy.ndarray`
+        Shape (n, y, x).
+    real : `ImageSet`
+        The training images.
+
+    Returns
+    -------
+    `numpy.ndarray`
+        Of the images averaged over 4x4 pixels; shape (n,).
+    """
+    import torch  # NOQA: PLC0415
+
+    from sunpy_superres.training.images import turn  # NOQA: PLC0415
+
+    described, least = coarse(images), np.full(len(images), np.inf)
+    whole, disks = torch.from_numpy(real.images.astype(np.float32))[:, None], torch.from_numpy(real.disks)
+    for degrees in _TURNS:
+        angle = torch.full((len(whole),), np.radians(degrees), dtype=torch.float32)
+        turned = turn(whole, disks.float(), angle)[:, 0].numpy() if degrees else real.images
+        for rows in (1, -1):
+            for columns in (1, -1):
+                candidates = coarse(turned[:, ::rows, ::columns])
+                least = np.minimum(least, distribution.nearest_distance(described, candidates))
+    return least
+
+
+def copies(nearest, real, labels, times):
     """
     Whether draws are no nearer to a training image than real images 12 hours apart are to each other, in the median.
 
     Parameters
     ----------
-    drawn, real : `numpy.ndarray`
-        Descriptions of the draws, and of the training images, shape (n, values).
+    nearest : `numpy.ndarray`
+        Distances of the draws to their nearest training image, shape (n,).
+    real : `numpy.ndarray`
+        Descriptions of the training images that these are distances of, shape (n, values).
     labels, times : `numpy.ndarray`
         Classes of the draws, and times of the training images.
-    candidates : `numpy.ndarray`, optional
-        Descriptions that a draw may be a copy of, if they are more than the real ones.
 
     Returns
     -------
@@ -161,9 +208,8 @@ def copies(drawn, real, labels, times, candidates=None):
     classes : `dict`
         By class: that part, and the distances that it is from.
     """
-    pairs = _pairs_apart(times, _NEIGHBORS_HOURS)
+    pairs = neighbors(times)
     typical = float(np.median(np.linalg.norm(real[pairs[:, 0]] - real[pairs[:, 1]], axis=1)))
-    nearest = distribution.nearest_distance(drawn, real if candidates is None else candidates)
     apart = nearest >= typical
     return float(apart.mean()), {
         letter: {
@@ -221,21 +267,3 @@ def physics(drawn, some):
         figures[f"decay{suffix}"] = float(np.nanmax(np.abs(rings[name] - rings["validation"])[beyond]))
         figures[f"belts{suffix}"] = float(np.corrcoef(folded[name], folded["validation"])[0, 1])
     return figures, {"rings": rings, "belts": belts}
-
-
-def diversity(features, images):
-    """
-    Mean distance of any two draws of a class over that of real images of the class that are days apart.
-    """
-    real, drawn = features["train"], features["drawn"]
-    ratios = {}
-    for label, letter in enumerate(FLARE_CLASSES):
-        of, own = images["train"].labels == label, images["drawn"].labels == label
-        times = images["train"].times[of]
-        apart = np.abs(times[:, None] - times) > _STRANGERS_DAYS * 86400
-        if not apart.any() or own.sum() < 2:
-            continue
-        distances = [np.linalg.norm(f[:, None] - f, axis=-1) for f in (real[of][:400], drawn[own][:400])]
-        among = ~np.eye(len(distances[1]), dtype=bool)
-        ratios[letter] = float(distances[1][among].mean() / distances[0][apart[:400, :400]].mean())
-    return ratios

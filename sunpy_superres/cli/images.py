@@ -123,7 +123,9 @@ def fit_transfer_command(data, calibrated, out):
 @click.option("--solver", help="heun, euler, multistep, ddim or ddpm; the model's own unless given.")
 @click.option("--model", help="Weights: a name of `sunpy-superres models list`, a folder, or owner/name@revision.")
 @click.option("--device", help="cpu or cuda; a GPU is used where there is one.")
-@click.option("--features", default="solar,random", show_default=True, help="Of these and inception, clip.")
+@click.option(
+    "--features", default="random", show_default=True, help="Besides the bundled ones: random, inception, clip."
+)
 @click.option("--conditions/--no-conditions", default=True, help="Also draws by flux, by both, and by neither.")
 @click.option("--classifier", is_flag=True, help="Also classifiers trained with and without the draws.")
 @click.option("--seeds", default=5, show_default=True, help="Trainings of each classifier.")
@@ -132,8 +134,8 @@ def evaluate_command(table, out, features, classifier, seeds, markdown, device, 
     """
     Measure generated AIA images against the real ones of a TABLE with a column `split` (train and validation).
 
-    TABLE is as for `prepare-images`. OUT gets generator.json, generator.csv, generated.png, profiles.png, the draws as
-    prepared images, and with --classifier classifier.json.
+    TABLE is as for `prepare-images`. OUT gets generator.json, generator.csv, a card (generator.md) with its figures,
+    the images and draws as training takes them, and with --classifier classifier.json.
 
     \b
     Example:
@@ -143,16 +145,11 @@ def evaluate_command(table, out, features, classifier, seeds, markdown, device, 
 
     with one_line():
         size = _size_of(options["model"])
-        folders = [
-            out / split
-            if (out / split / "index.json").exists()
-            else prepared_images(table, out / split, split=split, size=size)
-            for split in ("train", "validation")
-        ]
+        folders = [prepared_images(table, out / name, split=name, size=size) for name in ("train", "validation")]
         results = benchmark.evaluate_generator(
             *folders,
             out,
-            extractors=[name.strip() for name in features.split(",")],
+            extractors=dict.fromkeys(["solar", *(name.strip() for name in features.split(",") if name.strip())]),
             device=device,
             progress=sys.stderr.isatty(),
             **options,

@@ -23,7 +23,7 @@ __all__ = [
 #: Radius of the steepest decline beyond the limb at 171 Angstrom, as `fit_limb` finds it at 128 pixels, in solar radii.
 LIMB_171 = 1.0285
 
-#: Center (column and row, 0 in the middle of the first pixel) and radius of the limb, and the scatter around it.
+#: Center (column and row, 0 in the middle of the first pixel) and radius of the limb, and the rms distance from it.
 Limb = namedtuple("Limb", ["x", "y", "radius", "scatter"])
 
 
@@ -80,7 +80,7 @@ def fit_limb(image, *, radius=None):
             distance = np.abs(steepest - design @ found)
             used = distance <= max(2 * np.median(distance[used]), start / 220)
         x, y = x + found[0], y + found[1]
-    return Limb(float(x), float(y), float(found[2]), float(distance[used].std()))
+    return Limb(float(x), float(y), float(found[2]), float(np.sqrt((distance[used] ** 2).mean())))
 
 
 def _polar(shape, disk):

@@ -15,6 +15,7 @@ __all__ = [
     "davies_bouldin",
     "frechet_distance",
     "kernel_distance",
+    "kernel_distance_error",
     "nearest_distance",
     "precision_recall",
     "silhouette",
@@ -82,6 +83,33 @@ def kernel_distance(real, generated):
         return (k.sum() - np.trace(k)) / (len(a) * (len(a) - 1))
 
     return float(within(real) + within(generated) - 2 * kernel(real, generated).mean())
+
+
+def kernel_distance_error(real, generated, folds=10):
+    """
+    Standard error of `kernel_distance` from which images were drawn: the jackknife, by leaving out a fold each.
+
+    Parameters
+    ----------
+    real, generated : array-like
+        Features, shape (n, d) and (m, d).
+    folds : `int`, optional
+        Number of folds.
+
+    Returns
+    -------
+    `float`
+        What another choice of real images would change is not in it.
+
+    Raises
+    ------
+    ValueError
+        As `kernel_distance`, also where a fold leaves fewer than two images.
+    """
+    real, generated = _sets(real, generated, 3)
+    parts = np.arange(len(generated)) % min(folds, len(generated))
+    found = np.array([kernel_distance(real, generated[parts != part]) for part in np.unique(parts)])
+    return float(np.sqrt((len(found) - 1) / len(found) * ((found - found.mean()) ** 2).sum()))
 
 
 def frechet_distance(real, generated):

@@ -60,7 +60,8 @@ class SelfAttention(nn.Module):
 
     def __init__(self, channels, head=32):
         super().__init__()
-        self.heads = max(1, channels // head)
+        # As many heads as come nearest to that size and divide the channels.
+        self.heads = next(n for n in range(max(1, channels // head), 0, -1) if channels % n == 0)
         self.norm = nn.GroupNorm(_GROUPS, channels)
         self.project = nn.Conv2d(channels, 3 * channels, 1)
         self.merge = nn.Conv2d(channels, channels, 1)

@@ -40,7 +40,8 @@ class ClassDiffusion(ImageGenerator):
         What 0 and 1 mean: the range of the display-scaled images of the SDO archive, or 5 and 3500 DN/s with the
         logarithm between them.
     radii : `tuple` of `float`, optional
-        Least and largest solar radius, in pixels, that it has learned to draw.
+        Least and largest solar radius, in pixels, that it has learned to draw; unless told those of browse images of
+        the SDO, which have 17.7 arcsec per pixel where they are 128 pixels large.
     steps, solver, shift, guidance
         How to sample unless told otherwise; see `draw` and `~sunpy_superres.models.diffusion.solve`.
     """
@@ -60,7 +61,7 @@ class ClassDiffusion(ImageGenerator):
         mean=0.3,
         unit=0.25,
         scaling="display",
-        radii=(53.2, 55.2),
+        radii=None,
         steps=12,
         solver="heun",
         shift=1.0,
@@ -72,7 +73,8 @@ class ClassDiffusion(ImageGenerator):
             raise ValueError(msg)
         self.size, self.patch = size, patch
         self.mean, self.unit = mean, unit
-        self.scaling, self.radii = scaling, tuple(radii)
+        self.scaling = scaling
+        self.radii = tuple(radii or (53.2 * size / 128, 55.2 * size / 128))
         self.steps, self.solver, self.shift, self.guidance = steps, solver, shift, guidance
         channels = patch**2
         self.time = TimeEmbedding(embedding)
@@ -156,7 +158,7 @@ class ClassDiffusion(ImageGenerator):
     @torch.inference_mode()
     def draw(self, label, flux, radius, samples, *, seed, steps=None, guidance=None, solver=None):
         solver = solver or self.solver
-        steps = steps or self.steps
+        steps = self.steps if steps is None else steps
         guidance = self.guidance if guidance is None else guidance
         device = self.label.weight.device
         middle = (self.size - 1) / 2

@@ -196,7 +196,7 @@ def check_solver(solver, steps):
     """
     Refuse a solver that there is not, or a number of steps that it cannot take; see `solve`.
     """
-    if solver not in SOLVERS and solver not in DIFFUSION_SOLVERS:
+    if not isinstance(solver, str) or (solver not in SOLVERS and solver not in DIFFUSION_SOLVERS):
         msg = f"Unknown solver {solver!r}; known are {', '.join([*SOLVERS, *DIFFUSION_SOLVERS])}."
         raise ValueError(msg)
     if steps < 1:

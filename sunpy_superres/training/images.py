@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from sunpy_superres._atomic import replacing
 
-__all__ = ["Augmentation", "ImageBatch", "ImagePool", "ImageRecord", "write_images"]
+__all__ = ["Augmentation", "ImageBatch", "ImagePool", "ImageRecord", "turn", "write_images"]
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,36 @@ def _read_index(folder):
     return index
 
 
+def turn(image, disk, angle):
+    """
+    Turn images about the center of the disk, which stays where it is.
+
+    Parameters
+    ----------
+    image : `torch.Tensor`
+        Shape (n, 1, side, side), from 0 to 1. What comes in from beyond the frame is its mirror image.
+    disk : `torch.Tensor`
+        Column and row of the center, and the radius, in pixels; shape (n, 3).
+    angle : `torch.Tensor`
+        In radians, shape (n,).
+
+    Returns
+    -------
+    `torch.Tensor`
+        Of the shape of the images.
+    """
+    side = image.shape[-1]
+    pixels = torch.arange(side, device=image.device, dtype=torch.float32)
+    x0, y0, _ = disk[:, :, None, None].unbind(1)
+    x, y = pixels[None, None, :] - x0, pixels[None, :, None] - y0
+    cos, sin = angle.cos()[:, None, None], angle.sin()[:, None, None]
+    grid = torch.stack([cos * x - sin * y + x0, sin * x + cos * y + y0], dim=-1)
+    found = F.grid_sample(
+        image, (2 * grid + 1) / side - 1, mode="bicubic", padding_mode="reflection", align_corners=False
+    )
+    return found.clamp(0, 1)
+
+
 class ImagePool:
     """
     All images on one device, and batches drawn from them.
@@ -158,7 +188,7 @@ class ImagePool:
         self._pixels = torch.from_numpy(pixels).to(device)
         self.labels = torch.tensor([r.label for r in self.records], device=device)
         self._fluxes = torch.tensor([r.flux for r in self.records], device=device)
-        self._disks = torch.tensor([r.disk for r in self.records], device=device)
+        self.disks = torch.tensor([r.disk for r in self.records], device=device)
         count = torch.bincount(self.labels, minlength=5)[self.labels].float()
         self._weights = count**-self.augmentation.balance
 
@@ -215,7 +245,7 @@ class ImagePool:
             return torch.rand(n, generator=generator, device=self.device)
 
         image = self._pixels[chosen][:, None].float() / self._scale
-        label, flux, disk = self.labels[chosen], self._fluxes[chosen], self._disks[chosen].clone()
+        label, flux, disk = self.labels[chosen], self._fluxes[chosen], self.disks[chosen].clone()
         for axis in (2, 3):
             flip = (uniform() < 0.5) & options.mirror
             image = torch.where(flip[:, None, None, None], image.flip(axis), image)
@@ -223,21 +253,7 @@ class ImagePool:
             disk[:, place] = torch.where(flip, self.size - 1 - disk[:, place], disk[:, place])
         angle = math.radians(options.turn) * (2 * uniform() - 1)
         turned = uniform() < options.turned
-        image = torch.where(turned[:, None, None, None], self._turn(image, disk, angle), image)
+        image = torch.where(turned[:, None, None, None], turn(image, disk, angle), image)
         label = torch.where(uniform() < options.forget_class, 5, label)
         flux = torch.where(uniform() < options.forget_flux, torch.nan, flux)
         return ImageBatch(image, label, flux, disk)
-
-    def _turn(self, image, disk, angle):
-        # About the center of the disk, which stays where it is; what comes in from beyond the frame is mirrored.
-        side = self.size
-        pixels = torch.arange(side, device=self.device, dtype=torch.float32)
-        x = pixels[None, None, :] - disk[:, 0, None, None]
-        y = pixels[None, :, None] - disk[:, 1, None, None]
-        cos, sin = angle.cos()[:, None, None], angle.sin()[:, None, None]
-        grid = torch.stack(
-            [cos * x - sin * y + disk[:, 0, None, None], sin * x + cos * y + disk[:, 1, None, None]], dim=-1
-        )
-        grid = (2 * grid + 1) / side - 1
-        found = F.grid_sample(image, grid, mode="bicubic", padding_mode="reflection", align_corners=False)
-        return found.clamp(0, 1)

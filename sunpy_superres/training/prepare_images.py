@@ -3,11 +3,12 @@ From display-scaled images, or calibrated FITS files, to the images that a gener
 """
 
 import csv
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
-from sunpy_superres.flare_classes import FLARE_CLASSES, parse_flare_class
+from sunpy_superres.flare_classes import class_of_flux, parse_flare_class
 from sunpy_superres.metrics.corona import LIMB_171, fit_limb
 from sunpy_superres.training.images import ImageRecord, write_images
 from sunpy_superres.transfer import rates_to_image
@@ -18,28 +19,31 @@ __all__ = ["prepare_images"]
 _SIZE = 128
 
 
-def _class_and_flux(row):
+def _class_and_flux(row, path):
     """
     Label and logarithm of the flux of a row: the flux that gave the class, not that of the very moment.
     """
-    label = FLARE_CLASSES.index(row["goes_class"])
-    for column in ("xrs_class_max_30min", "xrs_class_now"):
-        try:
-            found = parse_flare_class(row.get(column) or "")
-        except ValueError:
-            continue
-        if found.label == label:
-            return label, found.log_flux
-    return label, float(np.log10(float(row["xrs_flux_w_m2"])))
+    try:
+        label = parse_flare_class(row["goes_class"]).label
+        for column in ("goes_class", "xrs_class_max_30min", "xrs_class_now"):
+            with suppress(ValueError):
+                found = parse_flare_class(row.get(column) or "")
+                if found.label == label and found.flux is not None:
+                    return label, found.log_flux
+        return label, class_of_flux(row["xrs_flux_w_m2"]).log_flux
+    except (ValueError, KeyError, TypeError) as error:
+        msg = f"{path}: the row of {row.get('datetime')} has no usable flare class or X-ray flux ({error})."
+        raise ValueError(msg) from error
 
 
 def _rows(path, split):
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    if not rows or "goes_class" not in rows[0]:
-        msg = f"{path} has no column goes_class."
+    needed = {"datetime", "goes_class", "index" if path.with_suffix(".npz").exists() else "file"}
+    if missing := sorted(needed - set(rows[0] if rows else ())):
+        msg = f"{path} has no column {missing[0]}, or no row."
         raise ValueError(msg)
-    return [r for r in rows if r["goes_class"] in tuple(FLARE_CLASSES) and split in (None, r.get("split"))]
+    return [row for row in rows if row["goes_class"] and split in (None, row.get("split"))]
 
 
 def _display_images(path, split):
@@ -49,7 +53,11 @@ def _display_images(path, split):
     rows = _rows(path.with_suffix(".csv"), split)
     with np.load(path, allow_pickle=False) as archive:
         images = archive["images"]
-    return rows, images[[int(row["index"]) for row in rows]][:, ::-1]
+    try:
+        return rows, images[[int(row["index"]) for row in rows]][:, ::-1]
+    except (ValueError, IndexError) as error:
+        msg = f"The column index of {path.with_suffix('.csv')} does not fit the {len(images)} images: {error}."
+        raise ValueError(msg) from error
 
 
 def _disks(images, rows):
@@ -68,31 +76,6 @@ def _disks(images, rows):
     return np.column_stack([centers, angular / scale]), float(scale)
 
 
-def _rate_image(path, size):
-    """
-    A calibrated image in DN/s, averaged to so many pixels, and its disk.
-    """
-    import astropy.units as u  # NOQA: PLC0415
-
-    from sunpy_superres.maps import read_map  # NOQA: PLC0415
-
-    found = read_map(path)
-    if not np.allclose(found.rotation_matrix, np.eye(2), atol=0.01):
-        msg = f"{path} is not of level 1.5: north is not up. Use aiapy.calibrate.register first."
-        raise ValueError(msg)
-    # The unit of a calibrated image is DN, where its header says anything at all.
-    unit = u.DN if found.unit is None else found.unit
-    if unit not in (u.DN, u.DN / u.s):
-        msg = f"{path} is in {unit}, not in DN or DN/s."
-        raise ValueError(msg)
-    rate = found.data / (found.exposure_time.to_value(u.s) if unit == u.DN else 1.0)
-    factor = rate.shape[0] // size
-    rate = _averaged(np.nan_to_num(rate)[None], size, path)[0]
-    center = found.wcs.wcs.crpix - 1 - found.wcs.wcs.crval / found.wcs.wcs.cdelt
-    radius = (found.rsun_obs / found.scale[0]).to_value(u.pix)
-    return rate, [*((float(v) + 0.5) / factor - 0.5 for v in center), float(radius) / factor]
-
-
 def _averaged(images, size, path):
     """
     Images averaged to so many pixels along each axis.
@@ -102,6 +85,14 @@ def _averaged(images, size, path):
         msg = f"{path} has {columns} x {rows} pixels, not a multiple of {size} on each side."
         raise ValueError(msg)
     return images.reshape(n, size, rows // size, size, columns // size).mean((2, 4))
+
+
+def _shrunk(disk, factor):
+    """
+    Where a disk is in pixels that are so many times as large.
+    """
+    x, y, radius = disk
+    return [(x + 0.5) / factor - 0.5, (y + 0.5) / factor - 0.5, radius / factor]
 
 
 def prepare_images(source, target, *, split=None, size=None, progress=None):
@@ -140,28 +131,36 @@ def prepare_images(source, target, *, split=None, size=None, progress=None):
     source = Path(source)
     if source.suffix == ".npz":
         rows, images = _display_images(source, split)
-        if size is not None and images.shape[1:] != (size, size):
-            images = np.rint(_averaged(images, size, source)).astype(np.uint8)
         scaling, names = "display", [f"{source.stem}[{row['index']}]" for row in rows]
     else:
+        from sunpy_superres.training.calibrated import read_rates  # NOQA: PLC0415
+
         rows = _rows(source, split)
-        found = [_rate_image(source.parent / row["file"], size or _SIZE) for row in rows]
-        images = np.array(
-            [np.rint(rates_to_image(rate) * np.iinfo(np.uint16).max) for rate, _ in found], dtype=np.uint16
-        )
         scaling, names = "log", [row["file"] for row in rows]
     if not rows:
         msg = f"{source} has no image with a flare class" + (f" in the split {split!r}." if split else ".")
         raise ValueError(msg)
+    classes = [_class_and_flux(row, source) for row in rows]
     if scaling == "display":
+        # The limb is fitted in the images as they are: in smaller ones it is too blurred for the same measure.
         disks, scale = _disks(images, rows)
+        factor = images.shape[1] // (size or images.shape[1])
+        if size is not None and images.shape[1:] != (size, size):
+            images = np.rint(_averaged(images, size, source)).astype(np.uint8)
+        disks = [_shrunk(disk, factor) for disk in disks]
         if progress is not None:
-            progress(f"{len(rows)} images, {scale:.2f} arcsec per pixel")
+            progress(f"{len(rows)} images, {scale * factor:.2f} arcsec per pixel")
     else:
-        disks = np.array([disk for _, disk in found])
+        images, disks = [], []
+        for row in rows:
+            rates, disk, _ = read_rates(source.parent / row["file"])
+            coarse = rates_to_image(_averaged(rates[None], size or _SIZE, row["file"])[0])
+            images.append(np.rint(coarse * np.iinfo(np.uint16).max).astype(np.uint16))
+            disks.append(_shrunk(disk, len(rates) // len(coarse)))
+        images = np.array(images)
     records = [
-        ImageRecord(name, row["datetime"], *_class_and_flux(row), [round(float(v), 3) for v in disk])
-        for name, row, disk in zip(names, rows, disks, strict=True)
+        ImageRecord(name, row["datetime"], *one, [round(float(v), 3) for v in disk])
+        for name, row, one, disk in zip(names, rows, classes, disks, strict=True)
     ]
     write_images(target, images, records, scaling)
     return records

@@ -311,6 +311,15 @@ class ImagesTask(Task):
                     f"scaling, and the data have {pool.size} pixels in {pool.scaling} scaling."
                 )
                 raise ValueError(msg)
+            low, high = model.radii if model.purpose == "generate" else (0, math.inf)
+            found = pool.disks[:, 2]
+            if not (0.99 * low <= found.min() and found.max() <= 1.01 * high):
+                msg = (
+                    f"The recipe {recipe.name!r} is for solar radii of {low:.1f} to {high:.1f} pixels, and the data "
+                    f"have {found.min():.1f} to {found.max():.1f}: put those into the recipe as radii, and the plate "
+                    "scale as scale."
+                )
+                raise ValueError(msg)
         return (*pools, None)[:2]
 
     def loss(self, digest, generator):

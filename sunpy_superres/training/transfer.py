@@ -8,6 +8,7 @@ import numpy as np
 from scipy.interpolate import make_smoothing_spline
 
 from sunpy_superres._atomic import replacing
+from sunpy_superres.instruments import SOLAR_RADIUS
 from sunpy_superres.training.images import ImagePool
 
 __all__ = ["fit_transfer"]
@@ -34,19 +35,6 @@ def _quantiles(image, disk):
     )
 
 
-def _rates(smap, scale):
-    import astropy.units as u  # NOQA: PLC0415
-
-    from sunpy_superres.maps import regrid  # NOQA: PLC0415
-
-    coarse = regrid(smap, scale)
-    # The unit of a calibrated image is DN, where its header says anything at all.
-    seconds = coarse.exposure_time.to_value("s") if coarse.unit in (None, u.DN) else 1.0
-    center = [float(v.value) for v in coarse.reference_pixel]
-    disk = [*center, float((coarse.rsun_obs / coarse.scale[0]).value)]
-    return coarse.data / seconds, disk
-
-
 def fit_transfer(data, calibrated, target):
     """
     Fit DN/s as a function of display values, by equal quantiles on the disk and off it.
@@ -56,7 +44,7 @@ def fit_transfer(data, calibrated, target):
     data : path-like
         Display-scaled images, prepared by `sunpy_superres.training.prepare_images.prepare_images`.
     calibrated : iterable of path-like
-        FITS images of level 1.5, centered on disk center, of other times.
+        FITS images of level 1.5, of other times.
     target : path-like
         Table to write, in the format ECSV.
 
@@ -80,7 +68,7 @@ def fit_transfer(data, calibrated, target):
     import astropy.units as u  # NOQA: PLC0415
     from astropy.table import QTable  # NOQA: PLC0415
 
-    from sunpy_superres.maps import read_map  # NOQA: PLC0415
+    from sunpy_superres.training.calibrated import read_rates  # NOQA: PLC0415
 
     calibrated = list(calibrated)
     pool = ImagePool(data)
@@ -90,11 +78,12 @@ def fit_transfer(data, calibrated, target):
     images = [(pool.image(i), pool.records[i].disk) for i in range(0, len(pool.records), 4)]
     display = 255 * np.array([_quantiles(image, disk) for image, disk in images])
     mean, variation = display.mean(axis=0), display.std(axis=0)
+    # At the plate scale of the display images: that of the Sun at 1 au over its radius in them, on average.
+    scale = SOLAR_RADIUS / float(np.mean([disk[2] for _, disk in images]))
     curves, changes = [], []
     for path in calibrated:
-        smap = read_map(path)
-        scale = float(np.median([smap.rsun_obs.value / disk[2] for _, disk in images]))
-        found = np.log10(np.maximum(_quantiles(*_rates(smap, scale)), 0.1))
+        rates, disk, _ = read_rates(path, scale=scale)
+        found = np.log10(np.maximum(_quantiles(rates, disk), 0.1))
         for one, place, spread in zip(found, mean, variation, strict=True):
             place, first = np.unique(place, return_index=True)
             if len(place) < 3:  # a sky without light tells nothing

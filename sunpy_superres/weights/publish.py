@@ -37,7 +37,13 @@ _LICENSES = {
     "mit": "mit",
 }
 #: Commands that measure, where they are not those of magnetograms, by protocol.
-_COMMANDS = {"generator": "evaluate-aia TABLE"}
+_COMMANDS = {"generator": "evaluate-aia TABLE -o OUT"}
+#: Tasks of the Hub, by purpose.
+_TASKS = {
+    "superresolve": "image-to-image",
+    "generate": "unconditional-image-generation",
+    "describe": "image-feature-extraction",
+}
 _HEADLINES = (
     "rmse_ratio",
     "gradient_ratio",
@@ -219,7 +225,8 @@ def build_release(folder, out, *, repository, results=(), draw=None):
         has_figure = (staging / FIGURE).is_file()
         record = parse_record(config["name"], tomllib.loads(registry_entry(staging, repository))[config["name"]])
         use = _USE[model.purpose].format(repository=repository, **config)
-        text = card or _new_card(folder, config, use, record.kind, measured, commands, has_figure=has_figure)
+        known = {"use": use, "kind": record.kind, "task": _TASKS[model.purpose]}
+        text = card or _new_card(folder, config | known, measured, commands, has_figure=has_figure)
         (staging / CARD).write_text(text, encoding="utf-8")
     return out
 
@@ -364,12 +371,12 @@ def _checked_card(path, config):
     return text
 
 
-def _new_card(folder, config, use, kind, measured, commands, *, has_figure):
+def _new_card(folder, config, measured, commands, *, has_figure):
     from huggingface_hub import EvalResult, ModelCardData  # NOQA: PLC0415
 
     evaluated = [
         EvalResult(
-            task_type="image-to-image",
+            task_type=config["task"],
             dataset_type="sunpy-superres-benchmark",
             dataset_name="validation images of sunpy-superres benchmark",
             metric_type=name,
@@ -380,8 +387,8 @@ def _new_card(folder, config, use, kind, measured, commands, *, has_figure):
     data = ModelCardData(
         **hub_license(config["license"]),
         library_name="sunpy_superres",
-        pipeline_tag="image-to-image",
-        tags=["solar-physics", "super-resolution", config["method"], *config["instruments"]],
+        pipeline_tag=config["task"],
+        tags=["solar-physics", config["method"], *config["instruments"]],
         model_name=config["name"],
         eval_results=evaluated or None,
     )
@@ -403,8 +410,7 @@ def _new_card(folder, config, use, kind, measured, commands, *, has_figure):
         rows = "\n".join(f"| {name} | {value:.4g} |" for name, value in measured.items())
         figures = f"By {' and '.join(commands)}, on the validation images:\n\n| figure | measured |\n|---|---|\n{rows}"
     if has_figure:
-        figures += f"\n\n![Input, result, truth and uncertainty]({FIGURE})"
-    values = config | {"use": use, "kind": kind}
+        figures += f"\n\n![What it makes]({FIGURE})"
     source = f"\n\n## Source\n\n{config['source']}, under {config['license']}." if config.get("source") else ""
-    values |= {"training": training, "figures": figures, "source": source}
+    values = config | {"training": training, "figures": figures, "source": source}
     return f"---\n{data.to_yaml()}\n---\n" + _CARD.format(**values)

@@ -13,8 +13,16 @@ from sunpy_superres import benchmark
 from sunpy_superres.benchmark import extractors
 from sunpy_superres.benchmark.classifier import TASKS, classifier_table, scores
 from sunpy_superres.benchmark.generator import GENERATOR_TARGETS, evaluate_generator
-from sunpy_superres.benchmark.image_sets import ImageSet, coarse, copies, mirrored, physics, real_set
-from sunpy_superres.training.images import ImagePool
+from sunpy_superres.benchmark.image_sets import (
+    ImageSet,
+    coarse,
+    copies,
+    nearest_training_image,
+    neighbors,
+    physics,
+    real_set,
+)
+from sunpy_superres.training.images import ImagePool, turn
 
 pl = pytest.importorskip("pytorch_lightning")
 
@@ -34,7 +42,9 @@ def evaluated(prepared_images, tiny_generator, tmp_path_factory):
 
 def test_everything_that_is_asked_for_is_measured(evaluated):
     results, out = evaluated
-    missing = {target.name for target in GENERATOR_TARGETS} - set(results["figures"])
+    missing = {target.name for target in GENERATOR_TARGETS} - {
+        k for k, v in results["figures"].items() if v is not None
+    }
     assert missing == {f"kid_ratio_{name}" for name in ("random", "inception", "clip")}
     table = benchmark.table(results, targets=GENERATOR_TARGETS, measured=True)
     assert len(table.splitlines()) == len(GENERATOR_TARGETS) + 2 - len(missing)
@@ -43,10 +53,22 @@ def test_everything_that_is_asked_for_is_measured(evaluated):
     assert json.loads((out / "generator.json").read_text())["figures"].keys() == results["figures"].keys()
     with (out / "generator.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert {row["class"] for row in rows} == {"all", "features means", *"ABCMX"}
+    assert {row["set"] for row in rows} == {"all", "means", *"ABCMX", *(f"means {letter}" for letter in "ABCMX")}
     assert float(next(r for r in rows if r["figure"] == "kid_ratio")["value"]) == results["figures"]["kid_ratio"]
     for name in ("generated.png", "profiles.png"):
         assert (out / name).read_bytes().startswith(b"\x89PNG")
+    card = (out / "generator.md").read_text()
+    assert "| bright, generated |" in card
+    assert results["provenance"]["srsha256"] in card
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [({"steps": 0}, "at least 1"), ({"guidance": -1.0}, "0 or larger"), ({"stepps": 3}, "known are steps")],
+)
+def test_wrong_options_are_refused_before_anything_is_drawn(prepared_images, options, told):
+    with pytest.raises(ValueError, match=told):
+        evaluate_generator(*prepared_images, **options)
 
 
 def test_an_untrained_generator_is_far_from_the_sun(evaluated):
@@ -71,17 +93,29 @@ def test_real_images_are_near_to_themselves(prepared_images):
 
 def test_copies_are_found_out(prepared_images, rng):
     real = real_set(prepared_images[0])
-    described, candidates = coarse(real.images), coarse(mirrored(real.images))
-    labels = np.full(4, 4)
+    described, labels = coarse(real.images), np.full(4, 4)
 
     def not_copied(images):
-        return copies(coarse(images), described, labels, real.times, candidates)
+        return copies(nearest_training_image(images, real), described, labels, real.times)
 
     noise = rng.normal(0, 0.02, (4, 64, 64))
     part, by_class = not_copied(real.images[:4, ::-1, ::-1] + noise)
     assert part == 0
     assert by_class["X"]["nearest"] < by_class["X"]["neighbors_12h"]
+    for degrees in (3, -7):
+        angle = torch.full((4,), np.radians(degrees))
+        disks = torch.from_numpy(real.disks[:4]).float()
+        turned = turn(torch.from_numpy(real.images[:4])[:, None].float(), disks, angle)[:, 0].numpy()
+        assert not_copied(turned)[0] == 0
     assert not_copied(rng.random((4, 64, 64)))[0] == 1
+
+
+def test_neighbors_are_half_a_day_apart(prepared_images):
+    times = real_set(prepared_images[0]).times
+    pairs = neighbors(times)
+    assert np.allclose(np.diff(times[pairs], axis=1), 12 * 3600)
+    with pytest.raises(ValueError, match="No two training images are 12 hours apart"):
+        neighbors(np.arange(5) * 86400.0)
 
 
 def test_draws_are_kept_for_training(evaluated):
@@ -118,6 +152,8 @@ def test_classifiers_learn_what_can_be_learned(evaluated, prepared_images, tmp_p
     table = classifier_table(results)
     assert "recall M-X (n=4)" in table
     assert "±" in table
+    assert results["generated_by"].startswith("local:generator")
+    assert results["images"]["generated"] == [9, 15, 12, 9, 9]
     assert json.loads((tmp_path / "c.json").read_text())["figures"].keys() == results["figures"].keys()
 
 

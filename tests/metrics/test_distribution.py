@@ -25,6 +25,14 @@ def test_kernel_distance_is_that_of_torchmetrics(sets):
     assert d.kernel_distance(real[:50], generated) == pytest.approx(float(expected))
 
 
+def test_standard_error_is_how_much_the_distance_varies(rng):
+    real = rng.normal(size=(300, 4))
+    several = [rng.normal(0.2, 1.2, size=(100, 4)) for _ in range(60)]
+    scatter = np.std([d.kernel_distance(real, one) for one in several])
+    found = np.median([d.kernel_distance_error(real, one) for one in several[:20]])
+    assert found == pytest.approx(scatter, rel=0.35)
+
+
 def test_frechet_distance_is_that_of_torchmetrics(sets):
     means, covariances = zip(*((torch.from_numpy(s.mean(0)), torch.from_numpy(np.cov(s.T))) for s in sets), strict=True)
     expected = _compute_fid(means[0], covariances[0], means[1], covariances[1])

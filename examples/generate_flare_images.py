@@ -3,9 +3,9 @@
 Images of a flare class
 ========================
 
-X flares are rare: in 2012, the year that the model of this example learned from, six images of the archive show the Sun
-around one. This example draws images of two classes, looks at what they have in common and where they differ, and cuts
-one as one would an observation.
+X flares are rare: of the 2,216 images of 2012 that the model of this example learned from, six show the Sun around one.
+This example draws images of two classes, looks at what they have in common and where they differ, and cuts one as one
+would an observation.
 """
 
 # sphinx_gallery_tags = ["Map", "AIA", "Synthetic"]
@@ -33,7 +33,7 @@ image.plot(axes=ax)
 image.draw_limb(axes=ax)
 
 ###############################################################################
-# Many draws are independent of each other, and draw number k of a seed is always the same.
+# Draws are independent of each other, those of two classes too; draw number k of a seed and a class is always the same.
 
 quiet = sunpy_superres.generate_aia_sequence("A", 6, seed=0)
 flaring = sunpy_superres.generate_aia_sequence("M", 6, seed=0)

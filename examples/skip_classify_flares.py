@@ -18,7 +18,7 @@ from pathlib import Path
 from sunpy_superres.benchmark import classifier_table, evaluate_generator, run_classifier
 from sunpy_superres.training.prepare_images import prepare_images
 
-table, out = Path(sys.argv[1]), Path(sys.argv[2])
+table, out = (Path(argument) for argument in sys.argv[1:])
 
 ###############################################################################
 # The archive says which images are for training. No date is in both.

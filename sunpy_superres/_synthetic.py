@@ -60,9 +60,16 @@ def observing_frame(date=None, observer=None):
         origin = "asked for"
     else:
         date, origin = (NOMINAL_DATE, "nominal, none was asked for") if own is None else (own, "that of the observer")
-    time = parse_time(date)
+    try:
+        time = parse_time(date)
+    except (ValueError, TypeError) as error:
+        msg = f"date must be a time such as '2014-06-01T12:00:00', not {date!r}."
+        raise ValueError(msg) from error
     if not (time.isscalar and getattr(observer, "isscalar", True)):
         msg = "date and observer must be one time and one place, not several."
+        raise ValueError(msg)
+    if own is not None and abs((own - time).to_value(u.hour)) > 1:
+        msg = f"observer is where it is at {own.isot}, and date is {time.isot}: give both for one time."
         raise ValueError(msg)
     if observer is None:
         observer = get_earth(time)
@@ -74,6 +81,9 @@ def observing_frame(date=None, observer=None):
     except (u.UnitConversionError, ConvertError) as error:
         msg = f"observer has no distance from the Sun, or no place in space: {error}"
         raise ValueError(msg) from error
+    if not np.isfinite([observer.lon.value, observer.lat.value, distance]).all():
+        msg = "observer has coordinates that are not finite."
+        raise ValueError(msg)
     if not distance > 1.05 * SOLAR_RADIUS_METERS:
         msg = f"observer is {distance:.3g} m from the center of the Sun, inside of it or too near."
         raise ValueError(msg)
@@ -144,7 +154,7 @@ def synthetic_header(shape, scale, frame, *, wavelength, date_origin, provenance
     meta["comment"] = "SYNTHETIC IMAGE, NOT AN OBSERVATION OF SDO/AIA. It shows no real event."
     write_provenance(meta, provenance)
     add_history(meta, "This image is synthetic: drawn by a diffusion model for a flare class, not observed.")
-    add_history(meta, f"The date is {date_origin}; the image knows nothing of it.")
+    add_history(meta, f"Its date: {date_origin}. The image knows nothing of it.")
     if provenance.scaling == "display":
         text = "DN/s by a curve from display values (0 to 255) fitted to calibrated images; 255 is a lower limit."
         add_history(meta, text)

@@ -23,6 +23,10 @@ __all__ = ["generate_aia", "generate_aia_sequence"]
 #: Wavelengths that there are models for, in Angstrom.
 _WAVELENGTHS = (171,)
 _METHOD = "class-diffusion"
+#: Strongest guidance: beyond it there is only noise.
+_STRONGEST = 20
+#: Steps of solvers that need more than others, unless told.
+_STEPS = {"ddpm": 1000, "ddim": 50}
 
 
 @u.quantity_input
@@ -59,22 +63,22 @@ def generate_aia(
         the Sun looked like then is in the image. Without it the header has the time of the observer or else a nominal
         one, and says so.
     observer : `~astropy.coordinates.SkyCoord`, optional
-        Where the image is seen from; by default the Earth. It changes the coordinates, not what is drawn.
+        Where the image is seen from at that date; by default the Earth. It changes the coordinates, not what is drawn.
     shape : `tuple` of `int`, optional
         Shape (ny, nx) of the result; by default that of the model, (128, 128). Any other is interpolated, or averaged:
-        it has no more detail, and the same field of view.
+        it has no more detail, and the same field of view, so that pixels are square only if the shape is.
     guidance : `float`, optional
         Strength of classifier-free guidance [2]_: the velocity is that without a class plus so many times the
         difference that the class makes. 1 for none, larger for more typical and less varied images. Defaults to that
         of the model. In the convention of [2]_ it is one more than ``w``.
     steps : `int`, optional
-        Steps of the sampler. Defaults to that of the model.
+        Steps of the sampler. Defaults to that of the model; 1000 of ``"ddpm"``, 50 of ``"ddim"``.
     solver : `str`, optional
         ``"heun"``, ``"euler"`` or ``"multistep"`` on the straight path, or on the schedule of DDPM ``"ddim"`` or
         ``"ddpm"`` (that of [1]_ with ``steps=1000``). Defaults to that of the model.
     seed : `int`, optional
         0 or larger. Without it one is drawn; either way it is in the header. The same seed gives the same image, to the
-        last bit on the same machine.
+        last bit on the same machine with the same number of threads (`torch.set_num_threads`).
     device : `str` or `torch.device`, optional
         Defaults to a GPU if there is one, else the CPU.
     model : `str` or path-like, optional
@@ -111,9 +115,10 @@ def generate_aia(
 
     Images are drawn one after the other, on a GPU too: the result must not depend on how many there are.
 
-    `sunpy.map.Map` reads a saved image as any other of AIA: the instrument that it shows, ``AIA SYNTHETIC``, and the
-    header tell; `sunpy_superres.read_map` also restores name and title. ``reproject_to`` makes a new header from that
-    of its target, as for any Map, and nothing tells then.
+    Operations such as ``submap`` and ``rotate`` keep the header and the title of plots, but make the name anew, which
+    then is that of an observation; ``reproject_to`` keeps the title alone. `sunpy.map.Map` reads a saved image as any
+    other of AIA (of a file of `sunpy_superres.write_map` in a list with its uncertainty): the instrument that it shows,
+    ``AIA SYNTHETIC``, and the header tell. `sunpy_superres.read_map` restores name and title.
 
     References
     ----------
@@ -130,7 +135,7 @@ def generate_aia(
     """
     options = {"date": date, "observer": observer, "shape": shape, "guidance": guidance, "steps": steps}
     options |= {"solver": solver, "seed": seed, "device": device, "model": model, "progress": progress}
-    return _generate(flare_class, 1, wavelength, **options)[0]
+    return next(draw_maps(flare_class, 1, wavelength, **options))
 
 
 @u.quantity_input
@@ -153,7 +158,8 @@ def generate_aia_sequence(
     """
     Draw many AIA images of a flare class, independent of each other.
 
-    They are no sequence in time: all have the same date.
+    They are no sequence in time: all have the same date. Draws of two classes are independent, too, with one seed;
+    those of two sub-classes or fluxes of one class begin with the same noise, and resemble each other.
 
     Parameters
     ----------
@@ -182,7 +188,7 @@ def generate_aia_sequence(
     """
     options = {"date": date, "observer": observer, "shape": shape, "guidance": guidance, "steps": steps}
     options |= {"solver": solver, "seed": seed, "device": device, "model": model, "progress": progress}
-    return MapSequence(_generate(flare_class, whole_number(n, "n", 1), wavelength, **options), sortby=None)
+    return MapSequence(list(draw_maps(flare_class, n, wavelength, **options)), sortby=None)
 
 
 def _shape(shape):
@@ -195,9 +201,14 @@ def _shape(shape):
     return tuple(whole_number(side, "shape", 16) for side in sides)
 
 
-def _generate(
+def draw_maps(
     flare_class, n, wavelength, *, date, observer, shape, guidance, steps, solver, seed, device, model, progress
 ):
+    """
+    Check a request, and return an iterator over its images, each drawn when it is asked for.
+
+    See `generate_aia_sequence`.
+    """
     # torch is loaded only here, when there is something to compute.
     from tqdm import tqdm  # NOQA: PLC0415
 
@@ -206,6 +217,7 @@ def _generate(
     from sunpy_superres.weights.loading import load, locate  # NOQA: PLC0415
 
     wanted = parse_flare_class(flare_class)
+    n = whole_number(n, "n", 1)
     if not wavelength.isscalar:
         msg = f"wavelength must be one wavelength, not {wavelength}."
         raise ValueError(msg)
@@ -213,8 +225,8 @@ def _generate(
     if not any(math.isclose(angstrom, known) for known in _WAVELENGTHS):
         msg = f"There is no model for {angstrom:g} Angstrom; there is one for {', '.join(map(str, _WAVELENGTHS))}."
         raise ValueError(msg)
-    if guidance is not None and not (isinstance(guidance, Real) and 0 <= guidance < math.inf):
-        msg = f"guidance must be a number, 0 or larger, not {guidance!r}."
+    if guidance is not None and not (isinstance(guidance, Real) and 0 <= guidance <= _STRONGEST):
+        msg = f"guidance must be a number from 0 to {_STRONGEST}, not {guidance!r}."
         raise ValueError(msg)
     steps = None if steps is None else whole_number(steps, "steps", 1)
     seed = choose_seed(seed)
@@ -223,17 +235,19 @@ def _generate(
     device = choose_device(device)
     weights = locate(model, _METHOD, "aia", progress=progress)
     network, sha256, precision = load(weights, device, choose_precision(device))
-    steps = network.steps if steps is None else steps
+    if solver is not None:
+        check_solver(solver, steps or 1)
+    if steps is None:
+        steps = _STEPS.get(solver, network.steps)
     solver = network.solver if solver is None else solver
-    check_solver(solver, steps)
     guidance = float(network.guidance if guidance is None else guidance)
     # As large as it is in the images of the training, where the Sun is that far away; else the plate scale gives way.
     low, high = network.radii
     radius = min(max(angular_radius / weights.scale, low), high) if weights.scale else (low + high) / 2
     options = {"seed": seed, "steps": steps, "guidance": guidance, "solver": solver}
     drawn = network.draw(wanted.label, wanted.log_flux, radius, range(n), **options)
-    found = []
-    for k, image in enumerate(tqdm(drawn, total=n, desc="images", disable=not progress)):
+
+    def build(k, image):
         rates, factors = _in_shape(image.float().cpu().numpy(), shape, SCALINGS[network.scaling])
         provenance = maps.SyntheticProvenance(
             flare_class=str(wanted),
@@ -246,18 +260,18 @@ def _generate(
             scaling=network.scaling,
             **options,
         )
-        found.append(
-            maps.build_synthetic(
-                rates.rates,
-                scale=tuple(angular_radius / radius / factor for factor in factors),
-                frame=frame,
-                wavelength=angstrom,
-                date_origin=date_origin,
-                provenance=provenance,
-                std=rates.uncertainty,
-            )
+        return maps.build_synthetic(
+            rates.rates,
+            scale=tuple(angular_radius / radius / factor for factor in factors),
+            frame=frame,
+            wavelength=angstrom,
+            date_origin=date_origin,
+            provenance=provenance,
+            std=rates.uncertainty,
         )
-    return found
+
+    bar = tqdm(drawn, total=n, desc="images", disable=not progress)
+    return (build(k, image) for k, image in enumerate(bar))
 
 
 def _in_shape(image, shape, rates_of):

@@ -173,6 +173,9 @@ def read(smap, *, instrument=None):
     (dtype('float32'), 1.986, 70.1)
     """
     _require_map(smap)
+    if smap.meta.get("synthet"):
+        msg = "The map is a synthetic image, and no magnetogram."
+        raise ValueError(msg)
     if method := smap.meta.get("srmethod"):
         msg = f"The map is a result of this package already (SRMETHOD is {method!r}): give the observation itself."
         raise ValueError(msg)

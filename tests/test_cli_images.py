@@ -20,9 +20,9 @@ def test_generate(tiny_generator, tmp_path):
     found = run(*arguments)
     assert found.exit_code == 0, found.output
     for k in range(2):
-        image = read_map(tmp_path / "out" / f"synthetic_aia171_X_{k:03d}.fits")
+        image = read_map(tmp_path / "out" / f"synthetic_aia171_X_seed3_{k:03d}.fits")
         assert (image.meta["srclass"], image.meta["srsample"], image.meta["srseed"]) == ("X", k, 3)
-        assert (tmp_path / "out" / f"synthetic_aia171_X_{k:03d}.png").read_bytes().startswith(b"\x89PNG")
+        assert (tmp_path / "out" / f"synthetic_aia171_X_seed3_{k:03d}.png").read_bytes().startswith(b"\x89PNG")
     again = run(*arguments)
     assert again.exit_code == 1
     assert "is there already; --overwrite replaces it" in again.output

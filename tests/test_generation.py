@@ -22,6 +22,7 @@ from sunpy_superres.weights import fetch
 from sunpy_superres.weights.files import load_model
 
 FEW = {"steps": 6, "seed": 1}
+NOWHERE = SkyCoord(np.nan * u.deg, 0 * u.deg, 1 * u.AU, frame=HeliographicStonyhurst(obstime="2022-03-26"))
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +143,11 @@ def test_draws_do_not_depend_on_how_many_there_are():
     assert {one.date.isot for one in several} == {several[0].date.isot}
 
 
+def test_classes_of_one_seed_are_not_the_same_sun(tiny_generator):
+    noisy = [generate_aia(name, model=tiny_generator, seed=3, steps=1).data.ravel() for name in "AMX"]
+    assert np.abs(np.corrcoef(noisy) - np.eye(3)).max() < 0.5
+
+
 def test_class_and_flux_are_asked_for_in_any_form(quick):
     by_text = generate_aia("M2.5", **quick)
     by_flux = generate_aia(2.5e-5 * u.W / u.m**2, **quick)
@@ -154,12 +160,12 @@ def test_class_and_flux_are_asked_for_in_any_form(quick):
 def test_without_a_date_the_header_says_that_it_is_nominal(quick):
     image = generate_aia("C", **quick)
     assert image.meta["keycomments"]["DATE-OBS"].startswith("nominal, none was asked for")
-    assert "The date is nominal" in image.meta["history"]
+    assert "Its date: nominal" in image.meta["history"]
     asked = generate_aia("C", date="2013-05-01", **quick)
     assert asked.meta["keycomments"]["DATE-OBS"].startswith("asked for")
     observed = generate_aia("C", observer=get_earth("2014-06-01"), **quick)
     assert observed.date.isot.startswith("2014-06-01")
-    assert "The date is that of the observer" in observed.meta["history"]
+    assert "Its date: that of the observer" in observed.meta["history"]
     assert observed.observer_coordinate.lon.to_value(u.deg) == pytest.approx(0, abs=1e-6)
     assert image.dsun.to_value(u.AU) == pytest.approx(1, abs=1e-3)
 
@@ -200,7 +206,7 @@ def test_any_shape_has_the_same_field_of_view(quick, shape):
         ({"flare_class": "Y"}, ValueError, "Give one of A, B, C, M, X"),
         ({"wavelength": 193 * u.AA}, ValueError, "no model for 193 Angstrom; there is one for 171"),
         ({"wavelength": 3 * u.s}, u.UnitsError, "wavelength"),
-        ({"guidance": -1}, ValueError, "guidance must be a number, 0 or larger"),
+        ({"guidance": -1}, ValueError, "guidance must be a number from 0 to 20"),
         ({"guidance": "strong"}, ValueError, "guidance must be a number"),
         ({"steps": 0}, ValueError, "steps must be a whole number"),
         ({"solver": "magic"}, ValueError, "Unknown solver"),
@@ -208,7 +214,17 @@ def test_any_shape_has_the_same_field_of_view(quick, shape):
         ({"seed": -1}, ValueError, "seed must be a whole number"),
         ({"shape": 128}, ValueError, "shape must be two whole numbers"),
         ({"shape": (4, 4)}, ValueError, "16 or larger"),
-        ({"date": "yesterday"}, ValueError, "yesterday"),
+        ({"date": "yesterday"}, ValueError, "date must be a time such as .* not 'yesterday'"),
+        ({"date": "2014-06-01", "observer": get_earth("2022-03-26")}, ValueError, "give both for one time"),
+        (
+            {
+                "observer": get_earth("2022-03-26").__class__(
+                    np.nan * u.deg, 0 * u.deg, 1 * u.AU, frame=HeliographicStonyhurst(obstime="2022-03-26")
+                )
+            },
+            ValueError,
+            "not finite",
+        ),
         ({"date": ["2012-01-01", "2013-01-01"]}, ValueError, "one time and one place"),
         ({"wavelength": [171, 193] * u.AA}, ValueError, "wavelength must be one"),
         ({"solver": [1]}, ValueError, "Unknown solver"),
@@ -288,3 +304,8 @@ def test_a_synthetic_mark_of_others_is_no_error(image, tmp_path):
     foreign = Map(image.data, {k: v for k, v in image.meta.items() if not k.startswith("sr")} | {"origin": "elsewhere"})
     foreign.save(tmp_path / "foreign.fits")
     assert "title" not in read_map(tmp_path / "foreign.fits").plot_settings
+
+
+def test_it_is_no_magnetogram(image):
+    with pytest.raises(ValueError, match="a synthetic image, and no magnetogram"):
+        sunpy_superres.superresolve(image)

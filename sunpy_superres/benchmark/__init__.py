@@ -16,7 +16,7 @@ from sunpy_superres.benchmark.classifier import classifier_table, run_classifier
 from sunpy_superres.benchmark.compare import Comparison, compare, comparison_table, write_csv
 from sunpy_superres.benchmark.degraded import degraded_hmi, run_degraded, score_ensemble
 from sunpy_superres.benchmark.full_disk import run_full_disk
-from sunpy_superres.benchmark.generator import GENERATOR_TARGETS, evaluate_generator
+from sunpy_superres.benchmark.generator import GENERATOR_TARGETS, check_options, evaluate_generator
 from sunpy_superres.benchmark.pairs import real_pairs, run_pairs
 from sunpy_superres.benchmark.reference import continuum_figures, run_continuum, run_reference, score_reference
 from sunpy_superres.benchmark.report import TARGETS, Target, read_json, table, targets_of, write_json
@@ -27,6 +27,7 @@ __all__ = [
     "Comparison",
     "Target",
     "ablation",
+    "check_options",
     "classifier_table",
     "compare",
     "comparison_table",

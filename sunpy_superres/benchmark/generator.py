@@ -25,7 +25,7 @@ from sunpy_superres.benchmark.report import Target, write_json
 from sunpy_superres.flare_classes import FLARE_CLASSES
 from sunpy_superres.metrics import corona, distribution
 
-__all__ = ["GENERATOR_TARGETS", "evaluate_generator"]
+__all__ = ["GENERATOR_TARGETS", "check_options", "evaluate_generator"]
 
 #: Display value, over 255, above which a pixel is bright.
 BRIGHT = 180 / 255
@@ -75,7 +75,7 @@ GENERATOR_TARGETS = (
     Target("davies_bouldin_real", "Davies-Bouldin index of the classes, real train images", digits=2),
     Target("davies_bouldin", "the same, generated", digits=2),
     Target("seconds", "one draw [s]", (0, 3), (0, 1), 2),
-    Target("gigabytes", "memory of 64 draws [GB]", (0, 2), None, 2),
+    Target("gigabytes", "most memory until all are drawn [GB]", (0, 2), None, 2),
 )
 
 
@@ -146,7 +146,7 @@ def evaluate_generator(
     from sunpy_superres.weights.loading import load, locate  # NOQA: PLC0415
 
     options = {name: value for name, value in options.items() if value is not None}
-    _check_options(options)
+    check_options(options)
     device = choose_device(device)
     weights = locate(model, "class-diffusion", "aia", progress=progress)
     network, sha256, precision = load(weights, device, choose_precision(device))
@@ -237,7 +237,7 @@ def _check(images, network, folders):
             raise ValueError(msg)
 
 
-def _check_options(options):
+def check_options(options):
     """
     Refuse now what would fail in the first draw, or be taken for something else.
     """
@@ -246,7 +246,7 @@ def _check_options(options):
     if unknown := sorted(set(options) - {"steps", "guidance", "solver"}):
         msg = f"Unknown option {unknown[0]!r}; known are steps, guidance, solver."
         raise ValueError(msg)
-    if options.get("guidance", 0) < 0:
+    if not 0 <= options.get("guidance", 0) < np.inf:
         msg = f"guidance must be 0 or larger, not {options['guidance']}."
         raise ValueError(msg)
     check_solver(options.get("solver", "heun"), options.get("steps", 1))

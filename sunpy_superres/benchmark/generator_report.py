@@ -25,16 +25,16 @@ _COLUMNS = {
     "mean_real": "mean, real",
     "mean_generated": "mean, generated",
     "kid_validation": "KID to validation",
-    "kid_floor": "train to validation",
+    "kid_floor": "KID, train to validation",
     "fid_validation": "FID to validation",
-    "fid_floor": "train to validation",
+    "fid_floor": "FID, as many of train to validation",
     "kid_train": "KID to train",
-    "kid_halves": "halves of train",
+    "kid_halves": "KID, earlier to later half of train",
     "centroid_distance": "centroid distance",
-    "centroid_distance_floor": "validation",
+    "centroid_distance_floor": "centroid distance, validation",
     "diversity": "diversity",
     "not_copied": "no copies",
-    "not_copied_floor": "validation",
+    "not_copied_floor": "no copies, validation",
 }
 
 

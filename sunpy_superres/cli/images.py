@@ -3,6 +3,7 @@ Commands for images of flare classes: ``generate``, ``evaluate-aia``, ``prepare-
 """
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -30,26 +31,37 @@ TABLES = (".npz", ".csv")
 @click.option("--overwrite", is_flag=True, help="Replace images that are there already.")
 def generate_command(flare_class, out, n, plot, overwrite, **options):
     """
-    Draw synthetic AIA 171 images of a FLARE_CLASS (A, B, C, M, X, or a sub-class such as M2.5) into the folder OUT.
+    Draw synthetic AIA 171 images of a FLARE_CLASS into the folder OUT.
+
+    The class is one of A, B, C, M, X, a sub-class such as M2.5, or a GOES X-ray flux in W/m2 such as 2.5e-5.
 
     \b
     Example:
       sunpy-superres generate X -n 4 --seed 0 -o images --plot
     """
+    import astropy.units as u  # NOQA: PLC0415
+
     import sunpy_superres  # NOQA: PLC0415
+    from sunpy_superres._arguments import choose_seed  # NOQA: PLC0415
+    from sunpy_superres.flare_classes import parse_flare_class  # NOQA: PLC0415
+    from sunpy_superres.generation import draw_maps  # NOQA: PLC0415
 
     with one_line():
-        from sunpy_superres.flare_classes import parse_flare_class  # NOQA: PLC0415
-
-        name = str(parse_flare_class(flare_class))
-        targets = [out / f"synthetic_aia171_{name}_{k:03d}.fits" for k in range(n)]
+        with suppress(ValueError):
+            flare_class = float(flare_class) * u.W / u.m**2
+        options["seed"] = seed = choose_seed(options["seed"])
+        name = f"synthetic_aia171_{parse_flare_class(flare_class)}_seed{seed}"
+        targets = [out / f"{name}_{k:03d}.fits" for k in range(n)]
         for target in targets:
             for path in (target, target.with_suffix(".png")) if plot else (target,):
                 if path.exists() and not overwrite:
                     raise FileExistsError(17, "is there already; --overwrite replaces it", str(path))
-        images = sunpy_superres.generate_aia_sequence(flare_class, n, progress=sys.stderr.isatty(), **options)
+        options |= {"observer": None, "shape": None, "progress": sys.stderr.isatty()}
+        images = draw_maps(flare_class, n, 171 * u.angstrom, **options)
         out.mkdir(parents=True, exist_ok=True)
-        for image, target in zip(images, targets, strict=True):
+        # Each is written when it is drawn: an interruption leaves the ones before.
+        for target in targets:
+            image = next(images)
             sunpy_superres.write_map(image, target, overwrite=overwrite)
             if plot:
                 _plot(image, target.with_suffix(".png"))
@@ -116,8 +128,8 @@ def fit_transfer_command(data, calibrated, out):
 @click.command("evaluate-aia")
 @click.argument("table", type=click.Path(path_type=Path))
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder for tables and figures.")
-@click.option("-n", "n", default=64, show_default=True, type=click.IntRange(min=4), help="Draws of each class.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the draws.")
+@click.option("-n", "n", default=64, show_default=True, type=click.IntRange(min=4), help="Least draws of each class.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of the draws.")
 @click.option("--guidance", type=float, help="Strength of the guidance; the model's own unless given.")
 @click.option("--steps", type=int, help="Steps of the sampler; the model's own unless given.")
 @click.option("--solver", help="heun, euler, multistep, ddim or ddpm; the model's own unless given.")
@@ -144,6 +156,9 @@ def evaluate_command(table, out, features, classifier, seeds, markdown, device, 
     from sunpy_superres import benchmark  # NOQA: PLC0415
 
     with one_line():
+        benchmark.check_options(
+            {name: options[name] for name in ("guidance", "steps", "solver") if options[name] is not None}
+        )
         size = _size_of(options["model"])
         folders = [prepared_images(table, out / name, split=name, size=size) for name in ("train", "validation")]
         results = benchmark.evaluate_generator(

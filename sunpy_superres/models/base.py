@@ -192,10 +192,12 @@ class ImageGenerator(nn.Module):
         raise NotImplementedError
 
     @staticmethod
-    def noise(shape, seed, sample, device):
+    def noise(shape, seed, key, device):
         """
         Standard normal noise of one draw, as often as it is asked for; the same on every device.
+
+        The key holds the class too: else the draws of two classes with one seed would be the same Sun.
         """
-        generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(sample,)))
+        generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
         while True:
             yield torch.from_numpy(generator.standard_normal(tuple(shape), dtype=np.float32)).to(device)

@@ -181,6 +181,6 @@ class ClassDiffusion(ImageGenerator):
         shape = (1, self.patch**2, side, side)
         for sample in samples:
             # One at a time: how many are asked for together must not change the last bit of any.
-            fresh = self.noise(shape, seed, sample, device)
+            fresh = self.noise(shape, seed, (sample, label), device)
             x = solve(velocity, next(fresh), steps=steps, solver=solver, shift=self.shift, noises=fresh)
             yield self.decode(x)[0, 0].clamp(0, 1)

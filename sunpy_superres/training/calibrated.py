@@ -34,9 +34,12 @@ def read_rates(path, *, scale=None):
     Raises
     ------
     ValueError
-        If the unit is another one, or north is not up.
+        If the unit is another one, north is not up, or the image is synthetic.
     """
     smap = read_map(path)
+    if smap.meta.get("synthet"):
+        msg = f"{path} is a synthetic image, not an observation."
+        raise ValueError(msg)
     if not np.allclose(smap.rotation_matrix, np.eye(2), atol=0.01):
         msg = f"{path} is not of level 1.5: north is not up. Use aiapy.calibrate.register first."
         raise ValueError(msg)

@@ -4,7 +4,9 @@ From display-scaled images, or calibrated FITS files, to the images that a gener
 
 import csv
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -30,31 +32,62 @@ def _class_and_flux(row, path):
                 found = parse_flare_class(row.get(column) or "")
                 if found.label == label and found.flux is not None:
                     return label, found.log_flux
-        return label, class_of_flux(row["xrs_flux_w_m2"]).log_flux
+        found = class_of_flux(row["xrs_flux_w_m2"])
+        if found.label != label:
+            msg = f"the flux is that of {found}"
+            raise ValueError(msg)
+        return label, found.log_flux
     except (ValueError, KeyError, TypeError) as error:
         msg = f"{path}: the row of {row.get('datetime')} has no usable flare class or X-ray flux ({error})."
         raise ValueError(msg) from error
 
 
-def _rows(path, split):
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    needed = {"datetime", "goes_class", "index" if path.with_suffix(".npz").exists() else "file"}
-    if missing := sorted(needed - set(rows[0] if rows else ())):
+def _rows(path, column, split):
+    """
+    The rows of a table that have a flare class, and are of the split.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (UnicodeDecodeError, csv.Error) as error:
+        msg = f"{path} is not a table (CSV): {error}."
+        raise ValueError(msg) from error
+    if missing := sorted({"datetime", "goes_class", column} - set(rows[0] if rows else ())):
         msg = f"{path} has no column {missing[0]}, or no row."
         raise ValueError(msg)
-    return [row for row in rows if row["goes_class"] and split in (None, row.get("split"))]
+    rows = [row for row in rows if row["goes_class"] and split in (None, row.get("split"))]
+    for row in rows:
+        try:
+            datetime.fromisoformat(row["datetime"])
+        except (ValueError, TypeError) as error:
+            msg = f"{path}: {row['datetime']!r} in the column datetime is not a time such as 2012-01-01T00:00:00."
+            raise ValueError(msg) from error
+        if not row[column]:
+            msg = f"{path}: the row of {row['datetime']} has nothing in the column {column}."
+            raise ValueError(msg)
+    return rows
 
 
 def _display_images(path, split):
     """
     Rows and images, the first row in the south, of an archive ``NAME.npz`` with its ``NAME.csv``.
     """
-    rows = _rows(path.with_suffix(".csv"), split)
-    with np.load(path, allow_pickle=False) as archive:
-        images = archive["images"]
+    rows = _rows(path.with_suffix(".csv"), "index", split)
     try:
-        return rows, images[[int(row["index"]) for row in rows]][:, ::-1]
+        with np.load(path, allow_pickle=False) as archive:
+            images = archive["images"]
+    except (KeyError, ValueError, BadZipFile, EOFError) as error:
+        msg = f"{path} is damaged, or holds no array 'images': {error}"
+        raise ValueError(msg) from error
+    if images.dtype != np.uint8 or images.ndim != 3:
+        msg = f"The images of {path} must be unsigned 8 bit, shape (n, y, x), not {images.dtype}, {images.shape}."
+        raise ValueError(msg)
+    try:
+        chosen = [int(row["index"]) for row in rows]
+        if min(chosen, default=0) < 0:
+            msg = f"index {min(chosen)} is negative"
+            raise ValueError(msg)
+        return rows, images[chosen][:, ::-1]
     except (ValueError, IndexError) as error:
         msg = f"The column index of {path.with_suffix('.csv')} does not fit the {len(images)} images: {error}."
         raise ValueError(msg) from error
@@ -135,7 +168,7 @@ def prepare_images(source, target, *, split=None, size=None, progress=None):
     else:
         from sunpy_superres.training.calibrated import read_rates  # NOQA: PLC0415
 
-        rows = _rows(source, split)
+        rows = _rows(source, "file", split)
         scaling, names = "log", [row["file"] for row in rows]
     if not rows:
         msg = f"{source} has no image with a flare class" + (f" in the split {split!r}." if split else ".")

@@ -57,6 +57,8 @@ def fit_transfer(data, calibrated, target):
     ------
     ValueError
         If the images are not display-scaled, or there is no calibrated one.
+    FileNotFoundError
+        If a file, or the folder of the table, is missing.
 
     Notes
     -----
@@ -70,7 +72,9 @@ def fit_transfer(data, calibrated, target):
 
     from sunpy_superres.training.calibrated import read_rates  # NOQA: PLC0415
 
-    calibrated = list(calibrated)
+    calibrated, target = list(calibrated), Path(target)
+    if not target.parent.is_dir():
+        raise FileNotFoundError(2, "there is no such folder", str(target.parent))
     pool = ImagePool(data)
     if pool.scaling != "display" or not calibrated:
         msg = "A transfer curve needs display-scaled images, and at least one calibrated image."
@@ -106,7 +110,7 @@ def fit_transfer(data, calibrated, target):
         f"AIA 171 display values of {len(images)} browse images against {len(calibrated)} calibrated images,",
         "by equal quantiles on the disk and off it; dex is the uncertainty of the logarithm of the rate.",
     ]
-    with replacing(Path(target)) as temporary:
+    with replacing(target) as temporary:
         table.write(temporary, format="ascii.ecsv", overwrite=True)
     return table
 

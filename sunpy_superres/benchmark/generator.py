@@ -61,6 +61,9 @@ GENERATOR_TARGETS = (
     Target("not_copied", "draws no nearer to a training image than real ones 12 h apart", (0.95, 1.0)),
     Target("not_copied_X", "the same, X", (0.95, 1.0)),
     Target("not_copied_floor", "the same, validation images"),
+    Target("not_copied_turned", "the same, training images also mirrored and turned"),
+    Target("not_copied_turned_X", "the same, X"),
+    Target("not_copied_turned_floor", "the same, validation images"),
     Target("not_copied_features", "the same, all draws, by features"),
     Target("diversity", "distance between draws / between real images days apart"),
     Target("histogram", "Wasserstein distance of disk histograms [display values]", digits=2),
@@ -254,21 +257,25 @@ def check_options(options):
 
 def _copied(drawn, images, classes):
     """
-    Which part of the draws, and of the validation images, is no nearer to a training image than its neighbors are.
+    Which part of the draws, and of the validation images, is no nearer to a training image than real images 12 hours
+    apart are: to the training images as they are, and also to them mirrored and turned.
     """
     train, validation = images["train"], images["validation"]
-    several = np.concatenate([drawn.images, validation.images])
-    nearest = nearest_training_image(several, train)
-    own, real = nearest[: len(drawn.images)], nearest[len(drawn.images) :]
-    described = coarse(train.images)
+    several, described = np.concatenate([drawn.images, validation.images]), coarse(train.images)
+    distances = {
+        "not_copied": distribution.nearest_distance(coarse(several), described),
+        "not_copied_turned": nearest_training_image(several, train),
+    }
     figures = {}
-    figures["not_copied"], found = copies(own, described, drawn.labels, train.times)
-    figures["not_copied_floor"], floor = copies(real, described, validation.labels, train.times)
-    for letter, row in found.items():
-        classes[letter] |= row
-        if letter in floor:
-            classes[letter]["not_copied_floor"] = floor[letter]["not_copied"]
-    figures["not_copied_X"] = found["X"]["not_copied"]
+    for name, nearest in distances.items():
+        own, real = nearest[: len(drawn.images)], nearest[len(drawn.images) :]
+        figures[name], found = copies(own, described, drawn.labels, train.times)
+        figures[f"{name}_floor"], floor = copies(real, described, validation.labels, train.times)
+        figures[f"{name}_X"] = found["X"]["not_copied"]
+        for letter, row in found.items():
+            classes[letter] |= {name: row["not_copied"], "neighbors_12h": row["neighbors_12h"]}
+            if letter in floor:
+                classes[letter][f"{name}_floor"] = floor[letter]["not_copied"]
     return figures
 
 

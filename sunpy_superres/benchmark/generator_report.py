@@ -35,6 +35,8 @@ _COLUMNS = {
     "diversity": "diversity",
     "not_copied": "no copies",
     "not_copied_floor": "no copies, validation",
+    "not_copied_turned": "no copies, mirrored and turned",
+    "not_copied_turned_floor": "no copies, mirrored and turned, validation",
 }
 
 

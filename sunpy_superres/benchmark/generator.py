@@ -191,8 +191,7 @@ def evaluate_generator(
             for letter, row in classes.items():
                 row |= by_class[letter] | ({"diversity": ratios[letter]} if letter in ratios else {})
             if conditions:
-                describe = lambda some: scale(extract(extractor, some))  # NOQA: E731
-                figures |= _conditions(network, describe, features, images, radii, seed, progress, options)
+                figures |= _conditions(network, extractor, scale, features, images, radii, seed, progress, options)
         by_extractor[name] = found | {"classes": by_class}
     figures |= _copied(drawn, images, classes)
     found, profiles = physics(drawn, {key: images[key] for key in ("generated", "validation", "train")})
@@ -304,7 +303,7 @@ def _memory():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)
 
 
-def _conditions(network, describe, features, images, radii, seed, progress, options):
+def _conditions(network, extractor, scale, features, images, radii, seed, progress, options):
     """
     What the flux is worth as a condition: KID ratios of draws for the classes and fluxes of half the validation images.
     """
@@ -317,7 +316,7 @@ def _conditions(network, describe, features, images, radii, seed, progress, opti
     cases = {"class": (labels, nothing), "flux": (untold, fluxes), "both": (labels, fluxes), "none": (untold, nothing)}
     for name, (told, flux) in cases.items():
         drawn = draw_set(network, told, fluxes=flux, radii=radii, seed=seed, progress=progress, **options)
-        found = describe(drawn.images)
+        found = scale(extract(extractor, drawn.images))
         figures[f"kid_ratio_{name}"] = distribution.kernel_distance(features["validation"], found) / floor
         error = distribution.kernel_distance_error(features["validation"], found)
         figures[f"kid_ratio_{name}_error"] = error / floor

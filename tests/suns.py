@@ -5,7 +5,7 @@ Images that look like the corona, made on the spot.
 import numpy as np
 from scipy import ndimage
 
-__all__ = ["draw_sun"]
+__all__ = ["aia_header", "draw_sun"]
 
 
 def draw_sun(rng, *, size=64, center=None, radius=None, spots=6):
@@ -25,3 +25,16 @@ def draw_sun(rng, *, size=64, center=None, radius=None, spots=6):
         spot = np.hypot(x - x0 - radius * longitude * 0.9, y - y0 - radius * latitude)
         image = image + 0.6 * np.exp(-((spot / (0.06 * radius)) ** 2))
     return np.clip(ndimage.gaussian_filter(image, 0.6) + rng.normal(0, 0.02, image.shape), 0, 1)
+
+
+def aia_header(**changes):
+    """
+    Header of a calibrated image of 128 pixels with disk center in its middle.
+    """
+    instrument = {"telescop": "SDO/AIA", "instrume": "AIA_3", "wavelnth": 171, "waveunit": "angstrom", "exptime": 2.0}
+    axes = {}
+    for axis, name in enumerate(("HPLN-TAN", "HPLT-TAN"), start=1):
+        own = {"ctype": name, "cunit": "arcsec", "crpix": 64.5, "crval": 0.0, "cdelt": 17.7}
+        axes |= {f"{key}{axis}": value for key, value in own.items()}
+    observer = {"rsun_obs": 960.0, "rsun_ref": 6.96e8, "hgln_obs": 0.0, "hglt_obs": 0.0, "dsun_obs": 1.5e11}
+    return instrument | axes | observer | {"date-obs": "2012-03-01T00:00:00"} | changes

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from suns import draw_sun
+from suns import aia_header, draw_sun
 
 from sunpy.map import Map
 
@@ -57,29 +57,7 @@ def calibrated(tmp_path, rng):
     paths = []
     for k in range(2):
         sun = np.kron(draw_sun(rng, size=64), np.ones((2, 2)))
-        header = {
-            "telescop": "SDO/AIA",
-            "instrume": "AIA_3",
-            "wavelnth": 171,
-            "waveunit": "angstrom",
-            "exptime": 2.0,
-            "ctype1": "HPLN-TAN",
-            "ctype2": "HPLT-TAN",
-            "cunit1": "arcsec",
-            "cunit2": "arcsec",
-            "crpix1": 64.5,
-            "crpix2": 64.5,
-            "crval1": 0.0,
-            "crval2": 0.0,
-            "cdelt1": 17.7,
-            "cdelt2": 17.7,
-            "date-obs": f"2012-0{k + 3}-01T00:00:00",
-            "rsun_obs": 0.424 * 128 * 17.7,
-            "rsun_ref": 6.96e8,
-            "hgln_obs": 0.0,
-            "hglt_obs": 0.0,
-            "dsun_obs": 1.5e11,
-        }
+        header = aia_header(rsun_obs=0.424 * 128 * 17.7, **{"date-obs": f"2012-0{k + 3}-01T00:00:00"})
         path = tmp_path / f"{k}.fits"
         Map((2 * 10 ** (1 + 2 * sun)).astype(np.float32), header).save(path)
         paths.append(path)

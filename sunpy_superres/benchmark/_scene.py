@@ -2,6 +2,7 @@
 What the protocols share: reading an image, making a Map of an array, running a method on it.
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ __all__ = [
     "input_map",
     "mean_gradient",
     "network_of",
+    "peak_memory",
     "progress_bar",
     "ratio",
     "read_image",
@@ -144,6 +146,16 @@ def network_of(method, model, instrument):
     if not kind.trained:
         return kind()
     return load(locate(model, method, instrument), torch.device("cpu"), torch.float32).model
+
+
+def peak_memory():
+    """
+    The most memory that the process had until now, in GB; not on Windows, where this is an `ImportError`.
+    """
+    import resource  # NOQA: PLC0415
+
+    # kilobytes on Linux, bytes on macOS
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)
 
 
 def ratio(value, reference):

@@ -2,7 +2,6 @@
 Time and memory of one magnetogram, and what tiles change of it.
 """
 
-import sys
 import time
 from dataclasses import replace
 
@@ -10,7 +9,7 @@ import numpy as np
 
 import sunpy_superres
 from sunpy_superres import observations
-from sunpy_superres.benchmark._scene import about, check_writable, network_of
+from sunpy_superres.benchmark._scene import about, check_writable, network_of, peak_memory
 from sunpy_superres.benchmark.report import write_json
 from sunpy_superres.maps import read_map
 
@@ -56,21 +55,19 @@ def run_full_disk(
     >>> from sunpy_superres.benchmark import run_full_disk
     >>> run_full_disk("mdi.fits")["figures"]["full_disk_minutes"]  # doctest: +SKIP
     """
-    import resource  # NOQA: PLC0415 - not on Windows, where the other protocols run
-
+    peak_memory()  # where it cannot be measured that is told now, and not after the work
     check_writable(out)
     options |= {"method": method, "model": model, "n_samples": n_samples, "seed": seed, "steps": steps}
     smap = read_map(path)
     start = time.perf_counter()
     fine = sunpy_superres.superresolve(smap, **options)
     minutes = (time.perf_counter() - start) / 60
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    gigabytes = peak_memory()
     results = {
         **about("full_disk", fine.meta, shape=list(smap.data.shape), n_samples=n_samples, seed=seed),
         "figures": {
             "full_disk_minutes": minutes,
-            # kilobytes on Linux, bytes on macOS
-            "full_disk_gigabytes": peak / (1e9 if sys.platform == "darwin" else 1e6),
+            "full_disk_gigabytes": gigabytes,
             "tile_difference": _tile_difference(smap, method, model, seed, steps, tile_sizes),
         },
     }

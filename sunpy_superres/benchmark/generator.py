@@ -2,13 +2,12 @@
 How near the images of a generator are to real ones, and how different from those that it learned from.
 """
 
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 
-from sunpy_superres.benchmark._scene import about
+from sunpy_superres.benchmark._scene import about, peak_memory
 from sunpy_superres.benchmark.extractors import PUBLISHED, extract, open_extractor
 from sunpy_superres.benchmark.feature_sets import compare, compare_classes, diversity
 from sunpy_superres.benchmark.image_sets import (
@@ -153,8 +152,7 @@ def evaluate_generator(
     device = choose_device(device)
     weights = locate(model, "class-diffusion", "aia", progress=progress)
     network, sha256, precision = load(weights, device, choose_precision(device))
-    images = {"train": real_set(train), "validation": real_set(validation)}
-    _check(images, network, (train, validation))
+    images = {"train": real_set(train, network), "validation": real_set(validation, network)}
     neighbors(images["train"].times)
     described = {getattr(e, "__name__", str(e)): open_extractor(e) if isinstance(e, str) else e for e in extractors}
     rng = np.random.default_rng(seed)
@@ -171,14 +169,15 @@ def evaluate_generator(
     images |= {"drawn": drawn, "generated": take(drawn, alike)}
     # As many real images as there are in the validation set: some distances depend on the number.
     fewer = rng.permutation(len(images["train"].labels))[: len(images["validation"].labels)]
-    images["fewer"] = take(images["train"], fewer)
 
     classes = {letter: {"n": int((labels == label).sum())} for label, letter in enumerate(FLARE_CLASSES)}
     groups = {key: images[key].labels for key in ("train", "validation", "drawn")}
     times, by_extractor = images["train"].times, {}
     for name, extractor in described.items():
-        scale = _Scale(extract(extractor, images["train"].images), standardize=name not in PUBLISHED)
-        features = {key: scale(extract(extractor, one.images)) for key, one in images.items()}
+        features = {key: extract(extractor, images[key].images) for key in groups}
+        scale = _Scale(features["train"], standardize=name not in PUBLISHED)
+        features = {key: scale(one) for key, one in features.items()}
+        features |= {"generated": features["drawn"][alike], "fewer": features["train"][fewer]}
         found = compare(features, groups)
         by_class = compare_classes(features, groups, times)
         figures[f"kid_ratio_{name}"] = found["kid_ratio"]
@@ -191,7 +190,10 @@ def evaluate_generator(
             for letter, row in classes.items():
                 row |= by_class[letter] | ({"diversity": ratios[letter]} if letter in ratios else {})
             if conditions:
-                figures |= _conditions(network, extractor, scale, features, images, radii, seed, progress, options)
+                for told, some in _conditions(network, images["validation"], radii, seed, progress, options):
+                    pair, floor = (features["validation"], scale(extract(extractor, some))), found["kid_floor"]
+                    figures[f"kid_ratio_{told}"] = distribution.kernel_distance(*pair) / floor
+                    figures[f"kid_ratio_{told}_error"] = distribution.kernel_distance_error(*pair) / floor
         by_extractor[name] = found | {"classes": by_class}
     figures |= _copied(drawn, images, classes)
     found, profiles = physics(drawn, {key: images[key] for key in ("generated", "validation", "train")})
@@ -228,15 +230,6 @@ class _Scale:
 
     def __call__(self, features):
         return (features - self.mean) / self.std
-
-
-def _check(images, network, folders):
-    from sunpy_superres.training.images import ImagePool  # NOQA: PLC0415
-
-    for folder, one in zip(folders, images.values(), strict=True):
-        if one.images.shape[-1] != network.size or ImagePool(folder).scaling != network.scaling:
-            msg = f"{folder} holds images of another size or scaling than {network.size} pixels, {network.scaling}."
-            raise ValueError(msg)
 
 
 def check_options(options):
@@ -293,34 +286,26 @@ def _keep(drawn, name, scaling, folder):
 
 def _memory():
     """
-    The most memory that the process had until now, in GB, or `None` where that is not known.
+    See `peak_memory`; `None` where it cannot be measured.
     """
     try:
-        import resource  # NOQA: PLC0415
-    except ImportError:  # Windows
+        return peak_memory()
+    except ImportError:
         return None
-    # kilobytes on Linux, bytes on macOS
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)
 
 
-def _conditions(network, extractor, scale, features, images, radii, seed, progress, options):
+def _conditions(network, validation, radii, seed, progress, options):
     """
-    What the flux is worth as a condition: KID ratios of draws for the classes and fluxes of half the validation images.
+    What the flux is worth as a condition: draws for the classes and fluxes of half the validation images, by what is
+    told.
     """
-    validation = images["validation"]
     some = np.arange(0, len(validation.labels), 2)
     labels, fluxes, radii = validation.labels[some], validation.fluxes[some], radii[some]
     untold, nothing = np.full(len(some), len(FLARE_CLASSES)), np.full(len(some), np.nan)
-    floor = distribution.kernel_distance(features["validation"], features["train"])
-    figures = {}
     cases = {"class": (labels, nothing), "flux": (untold, fluxes), "both": (labels, fluxes), "none": (untold, nothing)}
     for name, (told, flux) in cases.items():
         drawn = draw_set(network, told, fluxes=flux, radii=radii, seed=seed, progress=progress, **options)
-        found = scale(extract(extractor, drawn.images))
-        figures[f"kid_ratio_{name}"] = distribution.kernel_distance(features["validation"], found) / floor
-        error = distribution.kernel_distance_error(features["validation"], found)
-        figures[f"kid_ratio_{name}_error"] = error / floor
-    return figures
+        yield name, drawn.images
 
 
 def _by_class(figures, classes, images):

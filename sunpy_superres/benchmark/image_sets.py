@@ -45,7 +45,7 @@ def take(images, chosen):
     return ImageSet(*(None if part is None else part[chosen] for part in images))
 
 
-def real_set(folder):
+def real_set(folder, network=None):
     """
     Real images of a prepared folder.
 
@@ -53,6 +53,8 @@ def real_set(folder):
     ----------
     folder : path-like
         Written by `sunpy_superres.training.prepare_images.prepare_images`.
+    network : `~sunpy_superres.models.ImageGenerator`, optional
+        What they are to be compared with.
 
     Returns
     -------
@@ -61,11 +63,14 @@ def real_set(folder):
     Raises
     ------
     FileNotFoundError, ValueError
-        If the folder was not prepared, or holds other data.
+        If the folder was not prepared, holds other data, or images of another size or scaling than the network draws.
     """
     from sunpy_superres.training.images import ImagePool  # NOQA: PLC0415
 
     pool = ImagePool(folder)
+    if network is not None and (pool.size, pool.scaling) != (network.size, network.scaling):
+        msg = f"{folder} holds images of another size or scaling than {network.size} pixels, {network.scaling}."
+        raise ValueError(msg)
     images = np.stack([pool.image(i) for i in range(len(pool.records))])
     times = np.array([_seconds(record.time) for record in pool.records])
     disks = np.array([record.disk for record in pool.records])

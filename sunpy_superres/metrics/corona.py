@@ -14,6 +14,7 @@ __all__ = [
     "Limb",
     "asymmetry",
     "bright_fraction",
+    "disk_coordinates",
     "disk_mask",
     "fit_limb",
     "latitude_profile",
@@ -83,7 +84,19 @@ def fit_limb(image, *, radius=None):
     return Limb(float(x), float(y), float(found[2]), float(np.sqrt((distance[used] ** 2).mean())))
 
 
-def _polar(shape, disk):
+def disk_coordinates(shape, disk):
+    """
+    Coordinates of all pixels from disk center, in solar radii: to the west and to the north, each of the shape.
+
+    Parameters
+    ----------
+    shape, disk
+        See `disk_mask`.
+
+    Returns
+    -------
+    x, y : `numpy.ndarray`
+    """
     x, y, radius = disk
     rows, columns = np.mgrid[: shape[0], : shape[1]]
     return (columns - x) / radius, (rows - y) / radius
@@ -106,7 +119,7 @@ def disk_mask(shape, disk, reach=1.0):
     -------
     `numpy.ndarray` of `bool`
     """
-    return np.hypot(*_polar(shape, disk)) < reach
+    return np.hypot(*disk_coordinates(shape, disk)) < reach
 
 
 def bright_fraction(image, disk, threshold, reach=1.05):
@@ -151,7 +164,7 @@ def radial_profile(image, disk, edges):
         One less than the edges; NaN where a ring has no pixel.
     """
     image = _checked(image)
-    return _binned(np.hypot(*_polar(image.shape, disk)).ravel(), image.ravel(), edges)
+    return _binned(np.hypot(*disk_coordinates(image.shape, disk)).ravel(), image.ravel(), edges)
 
 
 def latitude_profile(image, disk, edges):
@@ -177,7 +190,7 @@ def latitude_profile(image, disk, edges):
     The tilt of the Sun's axis toward the observer, 7 degrees at most, smears the belts.
     """
     image = _checked(image)
-    x, y = _polar(image.shape, disk)
+    x, y = disk_coordinates(image.shape, disk)
     on_disk = np.hypot(x, y) < 0.95
     return _binned(np.degrees(np.arcsin(y[on_disk])), image[on_disk], edges)
 
@@ -199,7 +212,7 @@ def asymmetry(image, disk):
     """
     image = _checked(image)
     on_disk = disk_mask(image.shape, disk)
-    _, y = _polar(image.shape, disk)
+    _, y = disk_coordinates(image.shape, disk)
     north, south = (image[on_disk & side].mean() for side in (y > 0, y < 0))
     return float((north - south) / (north + south))
 

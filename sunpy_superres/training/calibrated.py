@@ -28,8 +28,6 @@ def read_rates(path, *, scale=None):
         In DN/s, shape (y, x), 0 where it is not known.
     disk : `tuple` of `float`
         Column and row of disk center, 0 in the middle of the first pixel, and the solar radius, in pixels.
-    angular_radius : `float`
-        Of the Sun, in arcsec.
 
     Raises
     ------
@@ -53,4 +51,4 @@ def read_rates(path, *, scale=None):
     wcs = smap.wcs.wcs
     x, y = wcs.crpix - 1 - wcs.crval / wcs.cdelt
     disk = (float(x), float(y), float((smap.rsun_obs / smap.scale[0]).value))
-    return np.nan_to_num(smap.data) / seconds, disk, float(smap.rsun_obs.to_value(u.arcsec))
+    return np.nan_to_num(smap.data) / seconds, disk

@@ -4,17 +4,15 @@ Whole images of the Sun for training a generator: drawn by class, mirrored and t
 Imports neither sunpy nor astropy.
 """
 
-import json
 import math
 from collections import namedtuple
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
-from sunpy_superres._atomic import replacing
+from sunpy_superres.training.arrays import read_index, read_pixels, write_arrays
 
 __all__ = ["Augmentation", "ImageBatch", "ImagePool", "ImageRecord", "turn", "write_images"]
 
@@ -95,24 +93,16 @@ def write_images(folder, images, records, scaling):
     scaling : {"display", "log"}
         What 0 and 1 mean; see `~sunpy_superres.models.class_diffusion.ClassDiffusion`.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with replacing(folder / "pixels.npy") as temporary:
-        np.save(temporary, np.ascontiguousarray(images))
-    with replacing(folder / "index.json") as temporary:
-        index = {"scaling": scaling, "images": [record.as_dict() for record in records]}
-        temporary.write_text(json.dumps(index, indent=1))
+    index = {"scaling": scaling, "images": [record.as_dict() for record in records]}
+    write_arrays(folder, np.ascontiguousarray(images), index)
 
 
-def _read_index(folder):
-    if not (folder / "index.json").exists():
-        msg = f"{folder} holds no prepared data (index.json, pixels.npy)."
-        raise FileNotFoundError(msg)
-    index = json.loads((folder / "index.json").read_text())
+def _read_images(folder):
+    index = read_index(folder)
     if not isinstance(index, dict) or "images" not in index:
         msg = f"{folder} holds no whole images: prepare them with `sunpy-superres prepare-images`."
         raise ValueError(msg)
-    return index
+    return index, read_pixels(folder)
 
 
 def turn(image, disk, angle):
@@ -169,10 +159,9 @@ class ImagePool:
     """
 
     def __init__(self, folder, *, augmentation=None, exclude=(), device="cpu"):
-        folders = [Path(one) for one in (folder if isinstance(folder, list | tuple) else [folder])]
+        folders = folder if isinstance(folder, list | tuple) else [folder]
         self.augmentation = augmentation or Augmentation()
-        indices = [_read_index(one) for one in folders]
-        pixels = [np.load(one / "pixels.npy") for one in folders]
+        indices, pixels = zip(*(_read_images(one) for one in folders), strict=True)
         if len({(i["scaling"], p.dtype, p.shape[1:]) for i, p in zip(indices, pixels, strict=True)}) > 1:
             msg = f"The images of {', '.join(map(str, folders))} differ in size or scaling."
             raise ValueError(msg)

@@ -4,11 +4,9 @@ Patches for training: cut, turned and degraded on the device that trains.
 Imports neither sunpy nor astropy.
 """
 
-import json
 import math
 from collections import namedtuple
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,6 +14,7 @@ from torch.nn import functional as F
 
 from sunpy_superres.degradation import blur_and_bin, sharpening_kernel
 from sunpy_superres.instruments import HMI_SCALE, get_instrument
+from sunpy_superres.training.arrays import read_index, read_pixels
 
 __all__ = ["SIMULATION", "STEPS", "Batch", "Jitter", "PatchPool", "Record", "open_pools"]
 
@@ -142,17 +141,14 @@ class PatchPool:
     _stride = 32
 
     def __init__(self, folder, *, size=256, factor=4, jitter=None, exclude=(), quiet=0.2, simulated=0.5, device="cpu"):
-        folder = Path(folder)
-        if not (folder / "index.json").exists():
-            msg = f"{folder} holds no prepared data (index.json, pixels.npy)."
-            raise FileNotFoundError(msg)
+        index = read_index(folder)
         self.factor, self.size = factor, size
         self.jitter = jitter or Jitter()
         # Low-resolution pixels around a patch that absorb the edges of the blur: two and a half sigma of the widest.
         self.margin = max(4, math.ceil(2.5 / 2.355 * self.jitter.fwhm[1] / (HMI_SCALE * factor)))
         if self.jitter.sharpening:
             self.margin += -(-(len(sharpening_kernel()) // 2) // factor)
-        records = [Record(**record) for record in json.loads((folder / "index.json").read_text())]
+        records = [Record(**record) for record in index]
         self.records = [record for record in records if not any(part in record.name for part in exclude)]
         if not self.records:
             msg = f"Every field in {folder} is excluded."
@@ -162,7 +158,7 @@ class PatchPool:
             msg = f"{folder} holds both magnetograms and continuum images; prepare them into different folders."
             raise ValueError(msg)
         (self.quantity,) = quantities
-        pixels = np.load(folder / "pixels.npy")
+        pixels = read_pixels(folder)
         whole = size + 2 * self.margin * factor
         # Fields smaller than a patch are mirrored at their edges.
         fields = []

@@ -4,15 +4,14 @@ From FITS magnetograms to the arrays that training reads.
 One array of pixels and one index, so that a machine with nothing but torch can train.
 """
 
-import json
 import warnings
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-from sunpy_superres._atomic import replacing
 from sunpy_superres.instruments import HMI_SCALE, INSTRUMENTS, SOLAR_RADIUS
+from sunpy_superres.training.arrays import write_arrays
 from sunpy_superres.training.patches import SIMULATION, STEPS, Record
 from sunpy_superres.training.simulation import observe
 
@@ -161,9 +160,5 @@ def prepare(source, target, *, quantity="magnetogram", simulations=(), exclude=(
         what = "line-of-sight magnetogram" if quantity == "magnetogram" else "continuum image"
         msg = f"No file in {source} is an HMI {what}; the first reasons: {dict(skipped)}."
         raise ValueError(msg)
-    target.mkdir(parents=True, exist_ok=True)
-    with replacing(target / "pixels.npy") as temporary:
-        np.save(temporary, np.concatenate(pieces))
-    with replacing(target / "index.json") as temporary:
-        temporary.write_text(json.dumps([record.as_dict() for record in records], indent=1))
+    write_arrays(target, np.concatenate(pieces), [record.as_dict() for record in records])
     return records

@@ -44,7 +44,7 @@ def _class_and_flux(row, path):
 
 def _rows(path, column, split):
     """
-    The rows of a table that have a flare class, and are of the split.
+    The rows of a table that have a flare class and are of the split, and their classes and fluxes.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -65,14 +65,16 @@ def _rows(path, column, split):
         if not row[column]:
             msg = f"{path}: the row of {row['datetime']} has nothing in the column {column}."
             raise ValueError(msg)
-    return rows
+    if not rows:
+        msg = f"{path} has no image with a flare class" + (f" in the split {split!r}." if split else ".")
+        raise ValueError(msg)
+    return rows, [_class_and_flux(row, path) for row in rows]
 
 
-def _display_images(path, split):
+def _archived(path, rows):
     """
-    Rows and images, the first row in the south, of an archive ``NAME.npz`` with its ``NAME.csv``.
+    Images of an archive ``NAME.npz``, the first row in the south.
     """
-    rows = _rows(path.with_suffix(".csv"), "index", split)
     try:
         with np.load(path, allow_pickle=False) as archive:
             images = archive["images"]
@@ -84,13 +86,43 @@ def _display_images(path, split):
         raise ValueError(msg)
     try:
         chosen = [int(row["index"]) for row in rows]
-        if min(chosen, default=0) < 0:
+        if min(chosen) < 0:
             msg = f"index {min(chosen)} is negative"
             raise ValueError(msg)
-        return rows, images[chosen][:, ::-1]
+        return images[chosen][:, ::-1]
     except (ValueError, IndexError) as error:
         msg = f"The column index of {path.with_suffix('.csv')} does not fit the {len(images)} images: {error}."
         raise ValueError(msg) from error
+
+
+def _display_images(path, rows, size, progress):
+    """
+    Names, images and disks of an archive.
+    """
+    images = _archived(path, rows)
+    # The limb is fitted in the images as they are: in smaller ones it is too blurred for the same measure.
+    disks, scale = _disks(images, rows)
+    factor = images.shape[1] // (size or images.shape[1])
+    if size is not None and images.shape[1:] != (size, size):
+        images = np.rint(_averaged(images, size, path)).astype(np.uint8)
+    if progress is not None:
+        progress(f"{len(rows)} images, {scale * factor:.2f} arcsec per pixel")
+    return [f"{path.stem}[{row['index']}]" for row in rows], images, [_shrunk(disk, factor) for disk in disks]
+
+
+def _calibrated_images(path, rows, size, progress):
+    """
+    Names, images and disks of FITS files.
+    """
+    from sunpy_superres.training.calibrated import read_rates  # NOQA: PLC0415
+
+    images, disks = [], []
+    for row in rows:
+        rates, disk = read_rates(path.parent / row["file"])
+        coarse = rates_to_image(_averaged(rates[None], size or _SIZE, row["file"])[0])
+        images.append(np.rint(coarse * np.iinfo(np.uint16).max).astype(np.uint16))
+        disks.append(_shrunk(disk, len(rates) // len(coarse)))
+    return [row["file"] for row in rows], np.array(images), disks
 
 
 def _disks(images, rows):
@@ -162,35 +194,10 @@ def prepare_images(source, target, *, split=None, size=None, progress=None):
         If no row is left, or a file is not what it has to be.
     """
     source = Path(source)
-    if source.suffix == ".npz":
-        rows, images = _display_images(source, split)
-        scaling, names = "display", [f"{source.stem}[{row['index']}]" for row in rows]
-    else:
-        from sunpy_superres.training.calibrated import read_rates  # NOQA: PLC0415
-
-        rows = _rows(source, "file", split)
-        scaling, names = "log", [row["file"] for row in rows]
-    if not rows:
-        msg = f"{source} has no image with a flare class" + (f" in the split {split!r}." if split else ".")
-        raise ValueError(msg)
-    classes = [_class_and_flux(row, source) for row in rows]
-    if scaling == "display":
-        # The limb is fitted in the images as they are: in smaller ones it is too blurred for the same measure.
-        disks, scale = _disks(images, rows)
-        factor = images.shape[1] // (size or images.shape[1])
-        if size is not None and images.shape[1:] != (size, size):
-            images = np.rint(_averaged(images, size, source)).astype(np.uint8)
-        disks = [_shrunk(disk, factor) for disk in disks]
-        if progress is not None:
-            progress(f"{len(rows)} images, {scale * factor:.2f} arcsec per pixel")
-    else:
-        images, disks = [], []
-        for row in rows:
-            rates, disk, _ = read_rates(source.parent / row["file"])
-            coarse = rates_to_image(_averaged(rates[None], size or _SIZE, row["file"])[0])
-            images.append(np.rint(coarse * np.iinfo(np.uint16).max).astype(np.uint16))
-            disks.append(_shrunk(disk, len(rates) // len(coarse)))
-        images = np.array(images)
+    archived = source.suffix == ".npz"
+    rows, classes = _rows(source.with_suffix(".csv") if archived else source, "index" if archived else "file", split)
+    read, scaling = (_display_images, "display") if archived else (_calibrated_images, "log")
+    names, images, disks = read(source, rows, size, progress)
     records = [
         ImageRecord(name, row["datetime"], *one, [round(float(v), 3) for v in disk])
         for name, row, one, disk in zip(names, rows, classes, disks, strict=True)

@@ -9,6 +9,7 @@ from scipy.interpolate import make_smoothing_spline
 
 from sunpy_superres._atomic import replacing
 from sunpy_superres.instruments import SOLAR_RADIUS
+from sunpy_superres.metrics.corona import disk_coordinates
 from sunpy_superres.training.images import ImagePool
 
 __all__ = ["fit_transfer"]
@@ -27,8 +28,7 @@ def _quantiles(image, disk):
     """
     Quantiles of the regions of an image, shape (regions, quantiles).
     """
-    rows, columns = np.mgrid[: image.shape[0], : image.shape[1]]
-    x, y = (columns - disk[0]) / disk[2], (rows - disk[1]) / disk[2]
+    x, y = disk_coordinates(image.shape, disk)
     radius, inside = np.hypot(x, y), np.maximum(np.abs(x), np.abs(y)) < _FRAME
     return np.array(
         [np.percentile(image[inside & (radius >= low) & (radius < high)], _QUANTILES) for low, high in _REGIONS]
@@ -86,7 +86,7 @@ def fit_transfer(data, calibrated, target):
     scale = SOLAR_RADIUS / float(np.mean([disk[2] for _, disk in images]))
     curves, changes = [], []
     for path in calibrated:
-        rates, disk, _ = read_rates(path, scale=scale)
+        rates, disk = read_rates(path, scale=scale)
         found = np.log10(np.maximum(_quantiles(rates, disk), 0.1))
         for one, place, spread in zip(found, mean, variation, strict=True):
             place, first = np.unique(place, return_index=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from suns import draw_sun
+from suns import aia_header, draw_sun
 
 from sunpy.map import Map
 
@@ -82,30 +82,7 @@ def test_disks_are_found(prepared_images):
 
 def test_prepare_calibrated_images(tmp_path, rng):
     sun = draw_sun(rng, size=128)
-    header = {
-        "telescop": "SDO/AIA",
-        "instrume": "AIA_3",
-        "wavelnth": 171,
-        "waveunit": "angstrom",
-        "exptime": 2.0,
-        "ctype1": "HPLN-TAN",
-        "ctype2": "HPLT-TAN",
-        "cunit1": "arcsec",
-        "cunit2": "arcsec",
-        "bunit": "DN",
-        "crpix1": 64.5,
-        "crpix2": 64.5,
-        "crval1": 0.0,
-        "crval2": 0.0,
-        "cdelt1": 17.7,
-        "cdelt2": 17.7,
-        "date-obs": "2012-03-01T00:00:00",
-        "rsun_obs": 960.0,
-        "rsun_ref": 6.96e8,
-        "hgln_obs": 0.0,
-        "hglt_obs": 0.0,
-        "dsun_obs": 1.5e11,
-    }
+    header = aia_header(bunit="DN")
     Map(2 * image_to_rates(sun).rates, header).save(tmp_path / "a.fits")
     table = tmp_path / "table.csv"
     columns = "file,datetime,goes_class,xrs_flux_w_m2"

@@ -40,7 +40,7 @@ def available_methods():
     --------
     >>> import sunpy_superres
     >>> sunpy_superres.available_methods()
-    ('bicubic', 'enhance', 'highresnet', 'ldm', 'progressive')
+    ('bicubic', 'ddpm', 'ddpm-residual', 'enhance', 'highresnet', 'ldm', 'ldm-noresidual', 'progressive')
     """
     from sunpy_superres.models import METHODS  # NOQA: PLC0415
 
@@ -80,6 +80,8 @@ def superresolve(
         * ``"ldm"``: MDI or GONG to HMI by latent diffusion of the residual [1]_, an ensemble
         * ``"highresnet"``: MDI or GONG to HMI by a convolutional network [2]_; an ensemble by Monte-Carlo dropout, or
           with ``n_samples=1`` the result of the whole network
+        * ``"ldm-noresidual"``, ``"ddpm-residual"``, ``"ddpm"``: what ``"ldm"`` is compared with, see the guide:
+          diffusion without a residual, without a latent space, and without both; MDI, ensembles
         * ``"progressive"``: MDI to HMI in two steps [4]_; deterministic
         * ``"enhance"``: HMI, deconvolved and enlarged twice [3]_; deterministic
         * ``"bicubic"``: calibration and interpolation, on the grid of the input whatever its scale; deterministic

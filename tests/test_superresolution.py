@@ -49,7 +49,16 @@ def disk_map():
 
 
 def test_methods():
-    assert sunpy_superres.available_methods() == ("bicubic", "enhance", "highresnet", "ldm", "progressive")
+    assert sunpy_superres.available_methods() == (
+        "bicubic",
+        "ddpm",
+        "ddpm-residual",
+        "enhance",
+        "highresnet",
+        "ldm",
+        "ldm-noresidual",
+        "progressive",
+    )
 
 
 def test_result_and_its_members_agree(mdi_map):

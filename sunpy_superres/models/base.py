@@ -135,9 +135,17 @@ class SuperResolver(nn.Module):
         """
         Standard normal noise of one sample for the whole field, the same on every device.
         """
+        return next(cls.noises(shape, seed, sample))
+
+    @classmethod
+    def noises(cls, shape, seed, sample):
+        """
+        The same, as often as it is asked for: some samplers add noise on their way.
+        """
         key, sign = (sample // 2, 1 - 2 * (sample % 2)) if cls.antithetic else (sample, 1)
         generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(key,)))
-        return torch.from_numpy(generator.standard_normal(tuple(shape), dtype=np.float32)) * sign
+        while True:
+            yield torch.from_numpy(generator.standard_normal(tuple(shape), dtype=np.float32)) * sign
 
 
 class ImageGenerator(nn.Module):

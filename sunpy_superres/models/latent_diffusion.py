@@ -1,15 +1,16 @@
 """
-Super-resolution by latent diffusion of the residual (after Ramunno et al. 2025, arXiv:2503.24271).
+Super-resolution by latent diffusion (after Ramunno et al. 2025, arXiv:2503.24271), of the residual or of the field.
 
 The field is calibrated and interpolated; a base estimate is encoded; a flow-matching model draws the
 difference between the latents of the truth and of the base, each channel divided by its predicted local
 scale; the sum is decoded. As in the paper the residual is diffused and not the field. Unlike it, the
 base may be a learned mean (``residual="mean"``) instead of the interpolated input (``residual="input"``),
-the autoencoder is made for magnetograms, and no layer looks further than a declared reach.
+the autoencoder is made for magnetograms, and no layer looks further than a declared reach. The paper's
+control, which draws the field itself (``residual="none"``), is a method of its own.
 """
 
 from collections import namedtuple
-from itertools import islice
+from itertools import count, islice
 
 import torch
 from torch.nn import functional as F
@@ -21,9 +22,9 @@ from sunpy_superres.models.diffusion import solve
 from sunpy_superres.models.regression import RegressionNetwork, bicubic
 from sunpy_superres.models.unet import ConditionEncoder, UNet
 
-__all__ = ["LatentDiffusion"]
+__all__ = ["DirectLatentDiffusion", "LatentDiffusion"]
 
-Description = namedtuple("Description", ["base", "scale", "known"])
+Description = namedtuple("Description", ["estimate", "scale", "known"])
 
 
 @register_method("ldm")
@@ -36,7 +37,7 @@ class LatentDiffusion(SuperResolver):
     factor : `int`, optional
         Up-sampling factor.
     residual : {"mean", "input"}, optional
-        Base estimate: a learned mean, or the interpolated input as in the paper.
+        What is drawn: the residual around a learned mean, or around the interpolated input as in the paper.
     latent_channels, latent_factor : `int`, optional
         Channels of the latents, and fine pixels of a latent pixel along each axis.
     regression : `tuple` of `int`, optional
@@ -55,9 +56,15 @@ class LatentDiffusion(SuperResolver):
         Factor on the drawn residual that calibrates the spread for this solver and number of steps.
     """
 
+    #: Values of ``residual``, the default first.
+    residuals = ("mean", "input")
+    #: What takes a field to its latents and back; from their channels, and the fine pixels of a latent pixel.
+    coder = Autoencoder
     antithetic = True
     limit = 1900.0
     noise_limit = 36.0
+    #: Bounds of the logarithm of the predicted scale, in latent units.
+    log_scales = (-6.0, 4.0)
     #: Largest correction of the interpolated field and largest scale of the residual, in units of the strongest field
     #: within two pixels and 100 G; and in gauss. Corrections reach 1.5 and 700 G on HMI degraded to MDI.
     bounds = (2.0, 1500.0)
@@ -68,7 +75,7 @@ class LatentDiffusion(SuperResolver):
         self,
         *,
         factor=4,
-        residual="mean",
+        residual=None,
         latent_channels=48,
         latent_factor=8,
         regression=(64, 12),
@@ -81,8 +88,9 @@ class LatentDiffusion(SuperResolver):
         spread=1.0,
     ):
         super().__init__()
-        if residual not in ("mean", "input"):
-            msg = f"residual must be 'mean' or 'input', not {residual!r}."
+        residual = residual or self.residuals[0]
+        if residual not in self.residuals:
+            msg = f"residual must be {' or '.join(map(repr, self.residuals))}, not {residual!r}."
             raise ValueError(msg)
         cells, rest = divmod(latent_factor, factor)
         if rest:
@@ -94,15 +102,16 @@ class LatentDiffusion(SuperResolver):
         self.solver_description = f"{solver}, shift {shift:g}, spread {spread:g}, antithetic"
         self.latent_cells = cells
         self.cell = cells * UNet.stride
-        self.autoencoder = Autoencoder(latent_channels, latent_factor)
-        self.regression = RegressionNetwork(factor, latent_channels, cells, *regression)
-        # Field twice (linear and compressed), radius, latent of the base, its scale.
+        self.autoencoder = self.coder(latent_channels, latent_factor)
+        options = {"correct": residual == "mean", "bounds": self.log_scales}
+        self.regression = RegressionNetwork(factor, latent_channels, cells, *regression, **options)
+        # Field twice (linear and compressed), radius, latent of the estimate, the scale of what is drawn.
         self.condition = ConditionEncoder(2 * cells**2 + 1 + 2 * latent_channels, widths[0], condition_blocks)
         self.denoiser = UNet(latent_channels, widths, blocks)
 
     def estimate(self, field, radius):
         """
-        Base estimate on the fine grid, and the scale of the latent residual around it.
+        Estimate on the fine grid, and the scale of the latents of what is drawn.
 
         Parameters
         ----------
@@ -111,18 +120,24 @@ class LatentDiffusion(SuperResolver):
 
         Returns
         -------
-        base : `torch.Tensor`
-            Shape (n, 1, factor * y, factor * x), gauss.
+        estimate : `torch.Tensor`
+            The learned mean, or the interpolated field: shape (n, 1, factor * y, factor * x), gauss.
         log_scale : `torch.Tensor`
             Shape (n, latent_channels, y / latent_cells, x / latent_cells).
         """
         correction, log_scale = self.regression(field, radius)
-        base = bicubic(field, self.factor)
-        return (base + correction if self.residual == "mean" else base), log_scale
+        plain = bicubic(field, self.factor)
+        return (plain if correction is None else plain + correction), log_scale
+
+    def base(self, estimate):
+        """
+        What is drawn is added to this: the estimate, or nothing where the field itself is drawn.
+        """
+        return torch.zeros_like(estimate) if self.residual == "none" else estimate
 
     def describe(self, field, radius):
         """
-        Base estimate, scale of the latent residual around it, and all that the condition is computed from.
+        Estimate, scale of the latents of what is drawn, and all that the condition is computed from.
 
         Parameters
         ----------
@@ -133,8 +148,8 @@ class LatentDiffusion(SuperResolver):
         -------
         `Description`
         """
-        base, log_scale = self.estimate(field, radius)
-        latent = self.autoencoder.encode(base)
+        estimate, log_scale = self.estimate(field, radius)
+        latent = self.autoencoder.encode(estimate)
         coarse = torch.cat([compress(field), field / self.regression.unit], dim=1)
         known = [
             F.pixel_unshuffle(coarse, self.latent_cells),
@@ -142,16 +157,16 @@ class LatentDiffusion(SuperResolver):
             compress(latent * self.autoencoder.unit),
             0.5 * log_scale,
         ]
-        return Description(base, log_scale.exp(), torch.cat(known, dim=1))
+        return Description(estimate, log_scale.exp(), torch.cat(known, dim=1))
 
     def _describe_tile(self, field, radius):
-        base, scale, known = self.describe(field, radius)
+        estimate, scale, known = self.describe(field, radius)
         bound = self._bound(field, self.bounds)
         plain = bicubic(field, self.factor)
         fine = F.interpolate(bound, scale_factor=self.factor, mode="nearest")
-        base = plain + (base - plain).clamp(-fine, fine)
+        estimate = plain + (estimate - plain).clamp(-fine, fine)
         coarse = F.max_pool2d(bound, self.latent_cells) / self.autoencoder.unit
-        return base, torch.minimum(scale, coarse), self.condition(known)
+        return self.base(estimate), torch.minimum(scale, coarse), self.condition(known)
 
     @staticmethod
     def _bound(field, bounds):
@@ -194,9 +209,27 @@ class LatentDiffusion(SuperResolver):
         largest = F.interpolate(bound, scale_factor=self.factor, mode="nearest").to(scale.device)
         samples = iter(samples)
         while batch := list(islice(samples, engine.batch(scale))):
-            noise = torch.cat([self.noise(scale.shape, seed, k) for k in batch]).to(scale.device) * window
-            x = solve(velocity, noise, steps=steps or self.steps, solver=self.solver, shift=self.shift)
+            streams = [self.noises(scale.shape, seed, k) for k in batch]
+            noises = (torch.cat([next(one) for one in streams]).to(scale.device) * window for _ in count())
+            settings = {"steps": steps or self.steps, "solver": self.solver, "shift": self.shift}
+            x = solve(velocity, next(noises), noises=noises, **settings)
             # The autoencoder is linear: the base plus the decoded residual is the decoded sum of their latents.
             residual = x.mul_(scale)
             (fine,) = tiles.apply(lambda a: (self.autoencoder.decode(a),), residual, halo=1)
             yield from fine.clamp(-largest, largest).add_(base)[:, 0]
+
+
+@register_method("ldm-noresidual")
+class DirectLatentDiffusion(LatentDiffusion):
+    """
+    Latent diffusion of the field itself: the control without a residual of Ramunno et al. 2025.
+
+    The condition is the same; what is drawn are the latents of the field, over the scale that they have given the
+    input.
+    """
+
+    residuals = ("none",)
+    log_scales = (-6.0, 6.0)
+    #: The latents of a field that is the same everywhere are as many times larger as a latent pixel is wide.
+    bounds = (16.0, 12000.0)
+    residual_bounds = (4.0, 3500.0)

@@ -39,7 +39,7 @@ def bicubic(field, factor):
 
 class RegressionNetwork(nn.Module):
     """
-    Correction to the bicubic map, and the logarithm of the scale of the latent residual.
+    Correction to the bicubic map, and the logarithm of the scale of what is drawn on top.
 
     Parameters
     ----------
@@ -53,27 +53,32 @@ class RegressionNetwork(nn.Module):
         Channels.
     blocks : `int`, optional
         Residual blocks.
+    correct : `bool`, optional
+        Whether there is a correction, or the scale alone.
+    bounds : `tuple` of `float`, optional
+        Bounds of the logarithm of the scale, in latent units.
     """
 
     #: Field, in gauss, that has size one inside the network.
     unit = 300.0
-    #: Bounds of the logarithm of the scale, in latent units.
-    bounds = (-6.0, 4.0)
 
-    def __init__(self, factor=4, latent_channels=48, latent_cells=2, width=64, blocks=16):
+    def __init__(
+        self, factor=4, latent_channels=48, latent_cells=2, width=64, blocks=16, *, correct=True, bounds=(-6.0, 4.0)
+    ):
         super().__init__()
+        self.bounds = bounds
         self.factor = factor
         self.latent_cells = latent_cells
         self.stem = nn.Conv2d(3, width, 3, padding=1)
         self.blocks = nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
-        self.correction = nn.Conv2d(width, factor**2, 3, padding=1)
+        self.correction = nn.Conv2d(width, factor**2, 3, padding=1) if correct else None
         self.scale = nn.Sequential(
             nn.PixelUnshuffle(latent_cells),
             nn.Conv2d(width * latent_cells**2, 2 * width, 1),
             nn.SiLU(),
             nn.Conv2d(2 * width, latent_channels, 1),
         )
-        for layer in (self.correction, self.scale[-1]):
+        for layer in filter(None, (self.correction, self.scale[-1])):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
         # The residual of most channels is about a tenth of the latent unit.
@@ -88,7 +93,7 @@ class RegressionNetwork(nn.Module):
 
     def forward(self, field, radius):
         """
-        Correction in gauss on the fine grid, and log-scale on the latent grid.
+        Correction in gauss on the fine grid, or `None`, and log-scale on the latent grid.
 
         Parameters
         ----------
@@ -97,7 +102,9 @@ class RegressionNetwork(nn.Module):
         """
         x = torch.cat([field / self.unit, compress(field), radius], dim=1)
         features = self.blocks(self.stem(x.to(self.stem.weight.dtype)))
+        log_scale = self.scale(features).to(field.dtype).clamp(*self.bounds)
+        if self.correction is None:
+            return None, log_scale
         with torch.autocast(field.device.type, enabled=False):
             correction = self.correction(features.to(self.correction.weight.dtype))
-        log_scale = self.scale(features).to(field.dtype)
-        return F.pixel_shuffle(correction, self.factor) * self.unit, log_scale.clamp(*self.bounds)
+        return F.pixel_shuffle(correction, self.factor) * self.unit, log_scale

@@ -205,7 +205,7 @@ class AutoencoderTask(Task):
 
 class RegressionTask(Task):
     """
-    The learned mean, and the local scale of what it leaves.
+    The learned mean, and the local scale of what is drawn: of what the mean leaves, or of the field.
     """
 
     parts = ("regression",)
@@ -215,31 +215,32 @@ class RegressionTask(Task):
         See `Task.loss`.
         """
         batch = Batch(*digest)
-        base, log_scale = self.model.estimate(batch.field, batch.radius)
+        estimate, log_scale = self.model.estimate(batch.field, batch.radius)
         with torch.no_grad():
-            residual = self.model.autoencoder.encode(batch.truth - base)
+            drawn = self.model.autoencoder.encode(batch.truth - self.model.base(estimate))
         window = F.max_pool2d(batch.window, self.model.latent_cells)
-        scale = losses.scale_loss(residual, log_scale, window)
-        loss = losses.regression_loss(base, batch.truth, batch.field, batch.window)
-        figures = {"scale": scale.detach(), "rms_gauss": (base - batch.truth).detach().square().mean().sqrt()}
+        scale = losses.scale_loss(drawn, log_scale, window)
+        # Without a learned mean this is a constant, there to be looked at.
+        loss = losses.regression_loss(estimate, batch.truth, batch.field, batch.window)
+        figures = {"scale": scale.detach(), "rms_gauss": (estimate - batch.truth).detach().square().mean().sqrt()}
         return loss + self.options.scale_weight * scale, figures
 
 
 class FlowTask(Task):
     """
-    The flow from noise to the latent residual divided by its local scale.
+    The flow from noise to the latents of what is drawn, divided by their local scale.
     """
 
     parts = ("condition", "denoiser")
 
     def digest(self, batch):
         """
-        Residual over its scale, what is known, and the window on the latent grid: the frozen parts run once.
+        Latents over their scale, what is known, and the window on the latent grid: the frozen parts run once.
         """
         model = self.model
-        base, scale, known = model.describe(batch.field, batch.radius)
+        estimate, scale, known = model.describe(batch.field, batch.radius)
         window = F.max_pool2d(batch.window, model.latent_cells)
-        data = model.autoencoder.encode(batch.truth - base) / scale
+        data = model.autoencoder.encode(batch.truth - model.base(estimate)) / scale
         # Against steps that the tails would make too long: one run without a bound, and at a higher learning rate,
         # collapsed to zero output; which of the two did it was not found out.
         return data.clamp(-10, 10) * window, known, window
@@ -250,7 +251,8 @@ class FlowTask(Task):
         """
         data, known, window = digest
         noise = torch.randn(data.shape, generator=generator, device=data.device) * window
-        time = sample_times(len(data), generator=generator, device=data.device, location=self.options.time_location)
+        law = {"location": self.options.time_location, "spread": self.options.time_spread}
+        time = sample_times(len(data), generator=generator, device=data.device, **law)
         x, velocity = interpolate(data, noise, time)
         return losses.flow_loss(self.model.denoiser(x, time, self.model.condition(known)), velocity, window), {}
 

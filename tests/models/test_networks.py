@@ -10,6 +10,7 @@ from sunpy_superres.models import METHODS, get_method
 from sunpy_superres.models.autoencoder import Autoencoder
 from sunpy_superres.models.base import SuperResolver, register_method
 from sunpy_superres.models.blocks import compress
+from sunpy_superres.models.pixel_diffusion import Pixels
 from sunpy_superres.models.regression import RegressionNetwork, bicubic
 from sunpy_superres.models.unet import ConditionEncoder, UNet
 
@@ -104,17 +105,40 @@ def test_a_block_starts_as_the_identity():
     np.testing.assert_allclose(base.detach(), bicubic(field, 4))
 
 
-@pytest.mark.parametrize("residual", ["mean", "input"])
-def test_base_of_the_residual(residual):
-    model = get_method("ldm")(residual=residual, latent_channels=4, regression=(8, 1), widths=(8, 8), blocks=(1, 1))
-    torch.nn.init.constant_(model.regression.correction.bias, 1.0)
-    base, _ = model.estimate(torch.zeros(1, 1, 16, 16), torch.zeros(1, 1, 16, 16))
-    assert base.mean().item() == pytest.approx(model.regression.unit if residual == "mean" else 0.0)
+@pytest.mark.parametrize(
+    ("method", "residual", "learned", "base"),
+    [
+        ("ldm", "mean", True, 350.0),
+        ("ldm", "input", False, 50.0),
+        ("ldm-noresidual", None, False, 0.0),
+        ("ddpm-residual", None, False, 50.0),
+        ("ddpm", None, False, 0.0),
+    ],
+)
+def test_base_of_what_is_drawn(method, residual, learned, base):
+    model = get_method(method)(residual=residual, regression=(8, 1), widths=(8, 8), blocks=(1, 1))
+    assert (model.regression.correction is not None) is learned
+    if learned:
+        torch.nn.init.constant_(model.regression.correction.bias, 1.0)
+        assert model.regression.unit == 300.0
+    estimate, _ = model.estimate(torch.full((1, 1, 16, 16), 50.0), torch.zeros(1, 1, 16, 16))
+    assert model.base(estimate).mean().item() == pytest.approx(base, abs=1e-3)
+
+
+def test_pixels_lose_nothing():
+    field = 1000 * random(1, 1, 16, 24).float()
+    pixels = Pixels(16, 4)
+    assert pixels.encode(field).shape == (1, 16, 4, 6)
+    np.testing.assert_allclose(pixels(field), field, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"residual": "truth"}, "'mean' or 'input'"), ({"latent_factor": 6}, "multiple of factor")],
+    [
+        ({"residual": "truth"}, "'mean' or 'input'"),
+        ({"residual": "none"}, "'mean' or 'input'"),
+        ({"latent_factor": 6}, "multiple of factor"),
+    ],
 )
 def test_wrong_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
@@ -140,7 +164,7 @@ def test_low_precision_does_not_touch_the_time():
 
 
 def test_unknown_method():
-    with pytest.raises(ValueError, match="known are bicubic, enhance, highresnet, ldm"):
+    with pytest.raises(ValueError, match="known are bicubic, ddpm, ddpm-residual, enhance, highresnet, ldm"):
         get_method("magic")
 
 

@@ -3,13 +3,14 @@ The whole job on a magnetogram whose truth is known: offline, in under a minute.
 """
 
 import time
+from functools import partial
 from pathlib import Path
 
 from sunpy_superres.degradation import degrade, synthetic_magnetogram
 from sunpy_superres.instruments import HMI_SCALE
 from sunpy_superres.metrics import coverage, gradient_error, nominal_coverage, rmse, spread_skill_ratio
 
-__all__ = ["plot_model", "run_demo"]
+__all__ = ["artist_of", "plot_model", "run_demo"]
 
 _FACTOR = 4
 
@@ -52,6 +53,29 @@ def plot_model(path, *, method, model, instrument="mdi", seed=0):
     figure = plot_superresolution(smap, fine, truth=maps.build(smap, truth, _FACTOR))
     save_figure(figure, path)
     plt.close(figure)
+
+
+def artist_of(folder):
+    """
+    What draws the figure of a model: its result for a magnetogram of MDI or GONG with a known truth, if it takes such.
+
+    Parameters
+    ----------
+    folder : path-like
+        Folder of the model.
+
+    Returns
+    -------
+    callable or None
+        Takes the path of the figure.
+    """
+    from sunpy_superres.weights.files import read_config  # NOQA: PLC0415
+
+    config = read_config(folder)
+    for instrument in ("mdi", "gong"):
+        if instrument in config["instruments"] and config.get("factor", _FACTOR) == _FACTOR:
+            return partial(plot_model, method=config["method"], model=folder, instrument=instrument)
+    return None
 
 
 def run_demo(folder, *, n_samples=8, seed=0, progress=False):

@@ -6,6 +6,8 @@ Measuring a method on magnetograms whose truth is known: the commands behind eve
 * `run_reference`, `run_continuum`: HMI enlarged twice, held against what the authors of Enhance published.
 * `run_full_disk`: time, memory, and what tiles change of the result.
 * `ablation`: what each term of the loss of a network is worth.
+* `evaluate_trained`, `write_release`: what a training ends with; `cross_validate`, `paired_fields`: fine-tuning on real
+  pairs.
 * `evaluate_generator`, `run_classifier`: generated AIA images against real ones, and what they are good for.
 
 All return plain dictionaries, which `write_json` keeps and `table` compares with the targets.
@@ -14,12 +16,15 @@ All return plain dictionaries, which `write_json` keeps and `table` compares wit
 from sunpy_superres.benchmark.ablation import ablation
 from sunpy_superres.benchmark.classifier import classifier_table, run_classifier
 from sunpy_superres.benchmark.compare import Comparison, compare, comparison_table, write_csv
+from sunpy_superres.benchmark.cross_validation import cross_validate
 from sunpy_superres.benchmark.degraded import degraded_hmi, run_degraded, score_ensemble
 from sunpy_superres.benchmark.full_disk import run_full_disk
 from sunpy_superres.benchmark.generator import GENERATOR_TARGETS, check_options, evaluate_generator
+from sunpy_superres.benchmark.paired import paired_fields
 from sunpy_superres.benchmark.pairs import real_pairs, run_pairs
 from sunpy_superres.benchmark.reference import continuum_figures, run_continuum, run_reference, score_reference
 from sunpy_superres.benchmark.report import TARGETS, Target, read_json, table, targets_of, write_json
+from sunpy_superres.benchmark.trained import evaluate_trained, write_release
 
 __all__ = [
     "GENERATOR_TARGETS",
@@ -32,8 +37,11 @@ __all__ = [
     "compare",
     "comparison_table",
     "continuum_figures",
+    "cross_validate",
     "degraded_hmi",
     "evaluate_generator",
+    "evaluate_trained",
+    "paired_fields",
     "read_json",
     "real_pairs",
     "run_classifier",
@@ -48,4 +56,5 @@ __all__ = [
     "targets_of",
     "write_csv",
     "write_json",
+    "write_release",
 ]

@@ -209,7 +209,7 @@ def comparison_table(rows):
     Parameters
     ----------
     rows : `list` of `dict`
-        As in `Comparison`.
+        As in `Comparison`; the first key names the row.
 
     Returns
     -------
@@ -223,10 +223,10 @@ def comparison_table(rows):
               bicubic        ldm
     rmse         41.2       29.9
     """
-    names = _names(rows)[1:]
+    first, *names = _names(rows)
     width = max(map(len, names), default=0) + 2
-    column = max(11, *(len(row["method"]) + 2 for row in rows))
-    lines = [" " * width + "".join(f"{row['method']:>{column}}" for row in rows)]
+    column = max(11, *(len(row[first]) + 2 for row in rows))
+    lines = [" " * width + "".join(f"{row[first]:>{column}}" for row in rows)]
     for name in names:
         cells = (f"{row[name]:.4g}" if name in row else "-" for row in rows)
         lines.append(f"{name:{width}}" + "".join(f"{cell:>{column}}" for cell in cells))

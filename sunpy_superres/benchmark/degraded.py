@@ -143,9 +143,9 @@ def degraded_hmi(
 
     Parameters
     ----------
-    paths : iterable of path-like
+    paths : iterable of path-like, or of `tuple`
         FITS files with an HMI line-of-sight magnetogram as their first image, in gauss, at about 0.5 arcsec per pixel
-        (detector or SHARP). NaN is allowed.
+        (detector or SHARP); or a name and such an image each. NaN is allowed.
     method : `str`, optional
         The method to be measured. Defaults to ``"ldm"``.
     n_samples : `int`, optional
@@ -184,7 +184,7 @@ def degraded_hmi(
     """
     from sunpy_superres.degradation import degrade  # NOQA: PLC0415
 
-    paths = [Path(path) for path in paths]
+    paths = list(paths)
     if not paths:
         msg = "No files to measure on."
         raise ValueError(msg)
@@ -198,7 +198,8 @@ def degraded_hmi(
         raise ValueError(msg)
     images, meta = [], None
     for path in progress_bar(paths, show=progress):
-        truth = crop(read_image(path), 8)
+        name, truth = path if isinstance(path, tuple) else (Path(path).name, read_image(path))
+        truth = crop(truth, 8)
         seen = degrade(truth, instrument=instrument, seed=seed)
         smap = input_map(seen, instrument)
         cube = sunpy_superres.sample_posterior(smap, method, n_samples, seed=seed, **options)
@@ -209,7 +210,7 @@ def degraded_hmi(
         figures = score_ensemble(truth, members, baseline, edge=edge, antithetic=network.antithetic)
         figures["data_consistency"] = _data_consistency(members[0], truth, seen, instrument, edge)
         figures |= _autoencoder_error(network, truth, edge)
-        images.append({"file": path.name, "shape": list(truth.shape), **figures})
+        images.append({"file": name, "shape": list(truth.shape), **figures})
 
     names = [name for name in images[0] if name not in ("file", "shape")]
     values = {name: [image[name] for image in images] for name in names}

@@ -4,7 +4,6 @@ Commands about weights: ``models list``, ``info``, ``fetch``, ``verify``, ``path
 
 import sys
 import tempfile
-from functools import partial
 from pathlib import Path
 
 import click
@@ -192,11 +191,12 @@ def publish_command(folder, repository, results, out, dry_run):
     Example:
       sunpy-superres models publish runs/mdi owner/name --results figures/degraded.json --dry-run
     """
+    from sunpy_superres.demo import artist_of  # NOQA: PLC0415
     from sunpy_superres.weights import publish  # NOQA: PLC0415
 
     with one_line(), tempfile.TemporaryDirectory() as scratch:
         out = out or Path(scratch) / "release"
-        release = publish.build_release(folder, out, repository=repository, results=results, draw=_artist(folder))
+        release = publish.build_release(folder, out, repository=repository, results=results, draw=artist_of(folder))
         for path in sorted(release.iterdir()):
             click.echo(f"{path.name}  {path.stat().st_size} bytes")
         if dry_run:
@@ -204,20 +204,6 @@ def publish_command(folder, repository, results, out, dry_run):
         revision = "" if dry_run else publish.upload(release, repository)
         click.echo(f"\nEntry for weights/registry.toml:\n\n{publish.registry_entry(release, repository, revision)}")
         click.echo("Nothing was sent." if dry_run else f"Published {repository} at {revision}.")
-
-
-def _artist(folder):
-    """
-    What draws the figure of a model: its result for a magnetogram of MDI or GONG with a known truth, if it takes such.
-    """
-    from sunpy_superres.demo import plot_model  # NOQA: PLC0415
-    from sunpy_superres.weights.files import read_config  # NOQA: PLC0415
-
-    config = read_config(folder)
-    for instrument in ("mdi", "gong"):
-        if instrument in config["instruments"]:
-            return partial(plot_model, method=config["method"], model=folder, instrument=instrument)
-    return None
 
 
 @models_group.command("convert")

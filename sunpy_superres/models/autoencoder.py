@@ -13,7 +13,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = ["Autoencoder"]
+from sunpy_superres.models.base import register_architecture
+
+__all__ = ["Autoencoder", "FieldAutoencoder"]
 
 
 def _cosine_basis(size):
@@ -87,3 +89,30 @@ class Autoencoder(nn.Module):
         Round trip of a field, in gauss.
         """
         return self.decode(self.encode(field))
+
+
+@register_architecture("autoencoder")
+class FieldAutoencoder(nn.Module):
+    """
+    An `Autoencoder` alone, as a model that can be kept, and that other models begin with.
+
+    Parameters
+    ----------
+    channels, factor : `int`, optional
+        See `Autoencoder`.
+    """
+
+    #: Name in the registry; set by `~sunpy_superres.models.register_architecture`.
+    method = None
+    #: See `~sunpy_superres.models.SuperResolver`.
+    purpose = "encode"
+
+    def __init__(self, *, channels=48, factor=8):
+        super().__init__()
+        self.autoencoder = Autoencoder(channels, factor)
+
+    def forward(self, field):
+        """
+        Round trip of a field in gauss, shape (n, 1, y, x).
+        """
+        return self.autoencoder(field)

@@ -54,7 +54,7 @@ class SuperResolver(nn.Module):
 
     #: Name in the registry; set by `register_method`.
     method = None
-    #: What it is for: ``"superresolve"``, ``"generate"`` or ``"describe"``.
+    #: What it is for: ``"superresolve"``, ``"generate"``, ``"describe"`` or ``"encode"``.
     purpose = "superresolve"
     #: Whether samples differ from each other.
     stochastic = True

@@ -105,8 +105,10 @@ class LatentDiffusion(SuperResolver):
         self.autoencoder = self.coder(latent_channels, latent_factor)
         options = {"correct": residual == "mean", "bounds": self.log_scales}
         self.regression = RegressionNetwork(factor, latent_channels, cells, *regression, **options)
-        # Field twice (linear and compressed), radius, latent of the estimate, the scale of what is drawn.
-        self.condition = ConditionEncoder(2 * cells**2 + 1 + 2 * latent_channels, widths[0], condition_blocks)
+        # Field twice (linear and compressed), radius, latent of the estimate, the scale of what is drawn; and the latent
+        # in the unit of what is drawn, where that is the field.
+        latents = 3 if residual == "none" else 2
+        self.condition = ConditionEncoder(2 * cells**2 + 1 + latents * latent_channels, widths[0], condition_blocks)
         self.denoiser = UNet(latent_channels, widths, blocks)
 
     def estimate(self, field, radius):
@@ -157,7 +159,10 @@ class LatentDiffusion(SuperResolver):
             compress(latent * self.autoencoder.unit),
             0.5 * log_scale,
         ]
-        return Description(estimate, log_scale.exp(), torch.cat(known, dim=1))
+        scale = log_scale.exp()
+        if self.residual == "none":
+            known.append((latent / scale).clamp(-10, 10))
+        return Description(estimate, scale, torch.cat(known, dim=1))
 
     def _describe_tile(self, field, radius):
         estimate, scale, known = self.describe(field, radius)

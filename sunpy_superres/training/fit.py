@@ -5,31 +5,40 @@ Fitting a recipe on prepared arrays: torch and Lightning, neither sunpy nor astr
 import hashlib
 import json
 import logging
+import os
 import platform
 import time
 import warnings
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.utilities.warnings import PossibleUserWarning
-from pytorch_lightning.callbacks import ModelCheckpoint
-from pytorch_lightning.loggers import CSVLogger
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from pytorch_lightning.utilities import rank_zero_only
 from torch.utils.data import DataLoader
 
 from sunpy_superres._atomic import replacing
 from sunpy_superres.inference import choose_device, choose_precision
 from sunpy_superres.instruments import HMI_SCALE
 from sunpy_superres.models import get_architecture
+from sunpy_superres.training.callbacks import Pictures, Status, join_logs
 from sunpy_superres.training.tasks import STAGES
 from sunpy_superres.weights.fetch import fetch
 from sunpy_superres.weights.files import load_model, save_model
-from sunpy_superres.weights.layout import WEIGHTS, sha256_of
+from sunpy_superres.weights.layout import TRAINING, WEIGHTS, sha256_of
 from sunpy_superres.weights.registry import list_models
 
-__all__ = ["fit", "quiet"]
+__all__ = ["PRECISIONS", "fit", "quiet"]
+
+#: Precisions of training, as Lightning calls them.
+PRECISIONS = {"float32": "32-true", "bfloat16": "bf16-mixed"}
+#: Looks at the validation fields: batches of each.
+_LOOKS = 8
 
 
 @contextmanager
@@ -49,19 +58,6 @@ def quiet():
         logger.setLevel(level)
 
 
-class _Status(pl.Callback):
-    """
-    A line now and then, for logs.
-    """
-
-    def __init__(self, every, say):
-        self.every, self.say, self.start = every, say, time.monotonic()
-
-    def on_validation_end(self, trainer, module):
-        figures = " ".join(f"{name}={float(value):.5g}" for name, value in sorted(trainer.callback_metrics.items()))
-        self.say(f"{type(module).__name__} step {trainer.global_step} {time.monotonic() - self.start:.0f}s {figures}")
-
-
 #: Arguments of a model that change how it samples, not what is trained.
 _SAMPLING = ("steps", "solver", "shift", "spread", "guidance", "radii")
 
@@ -78,11 +74,12 @@ def _fingerprint(name, recipe, data):
         "seed": recipe.seed,
         "exclude": recipe.exclude,
         "simulated": recipe.simulated,
-        "stages": {n: asdict(recipe.stages[n]) for n in names[: names.index(name) + 1]},
+        "stages": {n: asdict(replace(recipe.stages[n], picture_every=0)) for n in names[: names.index(name) + 1]},
         "data": (data / "index.json").read_text(),
     }
     if recipe.start:
-        decisive["start"] = sha256_of(_starting_folder(recipe.start) / WEIGHTS)
+        parts = recipe.start if isinstance(recipe.start, dict) else {"": recipe.start}
+        decisive["start"] = {part: sha256_of(_starting_folder(name) / WEIGHTS) for part, name in parts.items()}
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 
@@ -95,14 +92,16 @@ def _starting_folder(start):
 
 def _begin(model, start):
     """
-    Give a model the weights of another.
+    Give a model, or parts of it, the weights of others.
     """
-    other = load_model(_starting_folder(start))
-    try:
-        model.load_state_dict(other.state_dict())
-    except RuntimeError as error:
-        msg = f"The weights of {start} do not fit the model of the recipe: {str(error).splitlines()[-1].strip()}"
-        raise ValueError(msg) from error
+    for part, name in (start if isinstance(start, dict) else {"": start}).items():
+        other = load_model(_starting_folder(name))
+        try:
+            model.get_submodule(part).load_state_dict(other.get_submodule(part).state_dict())
+        except (RuntimeError, AttributeError) as error:
+            what = f"The {part} of {name}" if part else f"The weights of {name}"
+            msg = f"{what} do not fit the model of the recipe: {str(error).splitlines()[-1].strip()}"
+            raise ValueError(msg) from error
 
 
 def _claim(folder, fingerprint):
@@ -121,63 +120,117 @@ def _claim(folder, fingerprint):
         temporary.write_text(fingerprint)
 
 
-def _fit_stage(name, recipe, model, data, validation, out, device, say):
+def _first_step(checkpoint):
+    """
+    Step that a checkpoint was written at; 0 where there is none.
+    """
+    if not checkpoint.exists():
+        return 0
+    # Written by Lightning beside our own weights: it holds more than tensors.
+    return torch.load(checkpoint, map_location="cpu", weights_only=False, mmap=True)["global_step"]
+
+
+def _trainer(name, folder, options, watch, hardware, status, begin):
+    """
+    What Lightning does for a stage; the status, and the best weights where there is patience.
+    """
+    every = min(options.validate_every, options.steps)
+    callbacks, best = [status], None
+    # Written after the looks at the validation fields, so that what came of them is in it.
+    when = {"every_n_epochs": 1, "save_on_train_epoch_end": False} if watch else {"every_n_train_steps": every}
+    if options.picture_every:
+        if find_spec("matplotlib"):
+            callbacks.append(Pictures(folder / "pictures", options.picture_every, options.steps))
+        else:
+            status.say(f"{name}: no pictures without matplotlib")
+    if options.patience:
+        if not watch:
+            msg = f"Stage {name} has patience, which needs validation data to see when it ends."
+            raise ValueError(msg)
+        callbacks.append(EarlyStopping("validation_loss", patience=options.patience))
+        best = ModelCheckpoint(folder, filename="best", monitor="validation_loss", enable_version_counter=False, **when)
+        callbacks.append(best)
+    callbacks.append(ModelCheckpoint(folder, save_last=True, save_top_k=0, **when))
+    loggers = [CSVLogger(folder / "log", name="", version=f"step_{begin:07d}")]
+    if find_spec("tensorboard"):
+        loggers.append(TensorBoardLogger(folder, name="tensorboard", version="", purge_step=begin))
+    trainer = pl.Trainer(
+        **hardware,
+        max_steps=options.steps,
+        gradient_clip_val=options.clip,
+        logger=loggers,
+        callbacks=callbacks,
+        check_val_every_n_epoch=None,
+        val_check_interval=every,
+        limit_val_batches=_LOOKS if watch else 0,
+        num_sanity_val_steps=0,
+        log_every_n_steps=min(50, every),
+        use_distributed_sampler=False,  # the loaders only count, alike in all processes
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    return trainer, best
+
+
+def _fit_stage(name, recipe, model, data, validation, out, device, hardware, say):
+    """
+    Train a stage, or find it trained; its speed in patches per second where it was trained.
+    """
     options = recipe.stages[name]
     folder = out / name
-    finished = folder / "finished.ckpt"
+    finished, last = folder / "finished.ckpt", folder / "last.ckpt"
     task_type = STAGES[name]
     pool, watch = task_type.open_pools(recipe, options, model, data, validation, device)
-    if getattr(pool, "quantity", None) == "continuum" and not pool.simulated:
-        say(f"{data} holds no simulation: all patches come from observations")
+    if pool.remark:
+        say(f"{data}: {pool.remark}")
     _claim(folder, _fingerprint(name, recipe, data))
     task = task_type(model, pool, watch, options, recipe.seed)
     if finished.exists():
         task.load_state_dict(torch.load(finished, weights_only=True, map_location=device)["state_dict"])
         task.finish()
         say(f"{name}: already finished, {finished}")
-        return
-    for part in model.parameters():
-        part.requires_grad_(False)
-    for part in task.trained.parameters():
-        part.requires_grad_(True)
-    every = min(options.validate_every, options.steps)
-    checkpoint = ModelCheckpoint(folder, save_last=True, save_top_k=0, every_n_train_steps=every)
-    trainer = pl.Trainer(
-        accelerator="gpu" if device.type == "cuda" else "cpu",
-        devices=1,
-        max_steps=options.steps,
-        precision="bf16-mixed" if choose_precision(device) == torch.bfloat16 else "32-true",
-        gradient_clip_val=options.clip,
-        logger=CSVLogger(folder, name="log", version=""),
-        callbacks=[checkpoint, _Status(every, say)],
-        check_val_every_n_epoch=None,
-        val_check_interval=every,
-        limit_val_batches=8 if watch else 0,
-        num_sanity_val_steps=0,
-        log_every_n_steps=50,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
+        return None
+    begin, status, started = _first_step(last), Status(say), time.monotonic()
+    if begin:
+        say(f"{name}: going on from step {begin}")
+    trainer, best = _trainer(name, folder, options, watch, hardware, status, begin)
     # The task draws its own patches; the loaders only count.
+    looks = DataLoader(range(_LOOKS), batch_size=None) if watch else None
     count = DataLoader(range(options.steps), batch_size=None)
-    last = folder / "last.ckpt"
-    started = time.monotonic()
-    trainer.fit(
-        task,
-        count,
-        DataLoader(range(8), batch_size=None) if watch else None,
-        ckpt_path=last if last.exists() else None,
-    )
-    if trainer.interrupted or trainer.global_step < options.steps:
+    trainer.fit(task, count, looks, ckpt_path=last if begin else None, weights_only=False)
+    patient = best is not None and trainer.global_step < options.steps and not trainer.interrupted
+    if trainer.interrupted or (trainer.global_step < options.steps and not patient):
         msg = f"Stage {name} stopped at step {trainer.global_step} of {options.steps}; run it again to go on."
         raise RuntimeError(msg)
+    if best is not None:
+        state = torch.load(best.best_model_path, map_location=device, weights_only=False)
+        task.load_state_dict(state["state_dict"])
+        say(f"{name}: the validation was best at step {state['global_step']}")
+    if trainer.is_global_zero:
+        join_logs(folder / "log")
+        with replacing(finished) as temporary:
+            torch.save({"state_dict": task.state_dict()}, temporary)
     task.finish()
-    with replacing(finished) as temporary:
-        torch.save({"state_dict": task.state_dict()}, temporary)
-    say(f"{name}: {options.steps} steps in {time.monotonic() - started:.0f} s")
+    speed = status.patches_per_second
+    say(
+        f"{name}: {trainer.global_step} steps in {time.monotonic() - started:.0f} s"
+        + (f", {speed:.1f} patches per second" if speed else "")
+    )
+    return speed
 
 
-def fit(recipe, data, out, *, validation=None, device=None, progress=print):
+def fit(
+    recipe,
+    data,
+    out,
+    *,
+    validation=None,
+    device=None,
+    devices=1,
+    num_nodes=1,
+    precision=None,
+    progress=print,
+):
     """
     Train all stages of a recipe and write the weights.
 
@@ -188,32 +241,55 @@ def fit(recipe, data, out, *, validation=None, device=None, progress=print):
     data : path-like
         Folder of prepared arrays.
     out : path-like
-        Folder for checkpoints, logs and the result: ``model.safetensors`` and ``config.json``. Checkpoints
+        Folder for checkpoints, logs, pictures and the result: ``model.safetensors`` and ``config.json``. Checkpoints
         that are found there are gone on from, if they are of the same recipe and data.
     validation : path-like, optional
         Folder of prepared arrays that training is watched on.
     device : `str`, optional
         ``"cuda"`` or ``"cpu"``; a GPU is used where there is one.
+    devices, num_nodes : `int`, optional
+        GPUs (or processes, on the CPU) of a node, and nodes, that share each batch. Lightning starts the processes of a
+        node, by the command that this one was started with, unless SLURM or torchrun did.
+    precision : {"float32", "bfloat16"}, optional
+        Mixed precision with bfloat16 where the device computes in it natively, unless told.
     progress : callable, optional
         Called with lines of text.
 
     Returns
     -------
-    `pathlib.Path`
-        The folder.
+    `pathlib.Path` or None
+        The folder; `None` in all processes but the first.
 
     Raises
     ------
     ValueError
-        If a stage is not known, or the folder holds stages of another recipe or of other data.
+        If a stage is not known, the folder holds stages of another recipe or of other data, or the batch cannot be
+        shared.
     FileNotFoundError
         If the data were not prepared.
+    RuntimeError
+        If a stage did not come to its end.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     device = choose_device(device)
     if device.type == "mps":  # Lightning's precision plugins do not cover it
         device = torch.device("cpu")
+    several = devices * num_nodes > 1
+    if several and device.type == "cuda":
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+    if precision is None:
+        precision = str(choose_precision(device)).removeprefix("torch.")
+    if precision not in PRECISIONS:
+        msg = f"precision must be {' or '.join(PRECISIONS)}, not {precision!r}."
+        raise ValueError(msg)
+    hardware = {
+        "accelerator": "gpu" if device.type == "cuda" else "cpu",
+        "devices": devices,
+        "num_nodes": num_nodes,
+        "strategy": "ddp" if several else "auto",
+        "precision": PRECISIONS[precision],
+    }
     torch.set_float32_matmul_precision("high")
     pl.seed_everything(recipe.seed, verbose=False)
     model = get_architecture(recipe.method)(**recipe.model)
@@ -222,9 +298,20 @@ def fit(recipe, data, out, *, validation=None, device=None, progress=print):
         raise ValueError(msg)
     if recipe.start:
         _begin(model, recipe.start)
+    say, speeds = rank_zero_only(progress), {}
     for name in recipe.stages:
         with quiet():
-            _fit_stage(name, recipe, model, Path(data), validation, out, device, progress)
+            speeds[name] = _fit_stage(name, recipe, model, Path(data), validation, out, device, hardware, say)
+    if rank_zero_only.rank:
+        return None
+    _write(recipe, model, out, device, precision, speeds, devices * num_nodes)
+    return out
+
+
+def _write(recipe, model, out, device, precision, speeds, processes):
+    """
+    Write the weights, and how they came about.
+    """
     if device.type == "cuda":
         hardware = torch.cuda.get_device_name()
     else:
@@ -241,7 +328,16 @@ def fit(recipe, data, out, *, validation=None, device=None, progress=print):
         dtype=torch.float16,
         extra={"name": recipe.name, **recipe.card},
     )
-    record = {"recipe": asdict(recipe), "hardware": hardware, "torch": torch.__version__}
-    with replacing(out / "training.json") as temporary:
+    path = out / TRAINING
+    # A run that only went on after its last stage has no speed of its own.
+    known = json.loads(path.read_text()).get("patches_per_second", {}) if path.exists() else {}
+    record = {
+        "recipe": asdict(recipe),
+        "hardware": hardware,
+        "processes": processes,
+        "precision": precision,
+        "patches_per_second": known | {name: round(speed, 2) for name, speed in speeds.items() if speed},
+        "torch": torch.__version__,
+    }
+    with replacing(path) as temporary:
         temporary.write_text(json.dumps(record, indent=1))
-    return out

@@ -158,6 +158,9 @@ class ImagePool:
         If it holds other data, several do not go together, or every image is excluded.
     """
 
+    #: What whoever trains on it should know, or `None`.
+    remark = None
+
     def __init__(self, folder, *, augmentation=None, exclude=(), device="cpu"):
         folders = folder if isinstance(folder, list | tuple) else [folder]
         self.augmentation = augmentation or Augmentation()

@@ -43,6 +43,11 @@ class Record:
         Distance from disk center in solar radii: value at the middle, slopes per pixel in y and x.
     quantity : {"magnetogram", "continuum"}, optional
         What it shows.
+    time : `str`, optional
+        When it was observed, ISO 8601.
+    seen : `int`, optional
+        Place in the array of the first pixel of the low-resolution field that was observed of the same Sun, in the
+        units and steps of the fine one, shape // factor; `None` where there is none.
     """
 
     name: str
@@ -51,6 +56,8 @@ class Record:
     shape: tuple
     plane: list
     quantity: str = "magnetogram"
+    time: str | None = None
+    seen: int | None = None
 
     def as_dict(self):
         """
@@ -109,12 +116,13 @@ Batch = namedtuple("Batch", ["truth", "field", "radius", "window"])
 
 class PatchPool:
     """
-    All fields on one device, and patches drawn from them.
+    All fields on one device, and patches drawn from them: degraded as `Jitter` says or, where the low-resolution field
+    was observed too, pairs of real observations.
 
     Parameters
     ----------
     folder : path-like
-        Written by `sunpy_superres.training.prepare.prepare`.
+        Written by `sunpy_superres.training.prepare.prepare` or `sunpy_superres.training.prepare_pairs.prepare_pairs`.
     size : `int`, optional
         Fine pixels of a patch along each axis.
     factor : `int`, optional
@@ -135,13 +143,16 @@ class PatchPool:
     FileNotFoundError
         If the folder was not prepared.
     ValueError
-        If every field is excluded.
+        If the folder holds other data, or every field is excluded.
     """
 
     _stride = 32
 
     def __init__(self, folder, *, size=256, factor=4, jitter=None, exclude=(), quiet=0.2, simulated=0.5, device="cpu"):
         index = read_index(folder)
+        if not isinstance(index, list):
+            msg = f"{folder} holds images of the whole Sun, not fields that patches are cut from."
+            raise ValueError(msg)
         self.factor, self.size = factor, size
         self.jitter = jitter or Jitter()
         # Low-resolution pixels around a patch that absorb the edges of the blur: two and a half sigma of the widest.
@@ -158,21 +169,33 @@ class PatchPool:
             msg = f"{folder} holds both magnetograms and continuum images; prepare them into different folders."
             raise ValueError(msg)
         (self.quantity,) = quantities
+        #: Whether the low-resolution fields were observed, and not made from the fine ones.
+        self.paired = self.records[0].seen is not None
+        if any((record.seen is not None) != self.paired for record in self.records):
+            msg = f"{folder} holds both pairs and single fields; prepare them into different folders."
+            raise ValueError(msg)
+        if self.paired:
+            self.margin = 0  # nothing is blurred
         pixels = read_pixels(folder)
         whole = size + 2 * self.margin * factor
-        # Fields smaller than a patch are mirrored at their edges.
-        fields = []
-        for record in self.records:
-            field = pixels[record.offset : record.offset + int(np.prod(record.shape))].reshape(record.shape)
-            lack = [max(0, whole - n) for n in record.shape]
-            pad = [(n // 2, n - n // 2) for n in lack]
-            fields.append(np.pad(field, pad, mode="symmetric"))
-        self._offsets = torch.from_numpy(np.cumsum([0, *(f.size for f in fields[:-1])])).to(device)
+
+        def cut(offset, shape, step):
+            # Fields smaller than a patch are mirrored at their edges, by whole low-resolution pixels.
+            field = pixels[offset : offset + int(np.prod(shape))].reshape(shape)
+            lack = [max(0, whole // step - n) for n in shape]
+            unit = factor // step
+            pad = [(n // 2 // unit * unit, n - n // 2 // unit * unit) for n in lack]
+            return np.pad(field, pad, mode="symmetric")
+
+        fields = [cut(record.offset, record.shape, 1) for record in self.records]
+        self._offsets, self._pixels = _joined(fields, device)
+        if self.paired:
+            coarse = [cut(r.seen, tuple(n // factor for n in r.shape), factor) for r in self.records]
+            self._seen_offsets, self._seen = _joined(coarse, device)
         self._widths = torch.tensor([f.shape[1] for f in fields], device=device)
         self._middles = torch.tensor([[(n - 1) / 2 for n in f.shape] for f in fields], device=device)
         self._simulated = torch.tensor([r.region == SIMULATION for r in self.records], device=device)
         self._planes = torch.tensor([r.plane for r in self.records], device=device)
-        self._pixels = torch.from_numpy(np.concatenate([f.ravel() for f in fields])).to(device)
         self._whole = whole
         self._corners, self._weights = self._candidates(fields, quiet, simulated, device)
         self._transfers = None
@@ -185,6 +208,14 @@ class PatchPool:
         Whether any field is simulated.
         """
         return bool(self._simulated.any())
+
+    @property
+    def remark(self):
+        """
+        What whoever trains on it should know, or `None`.
+        """
+        lacking = self.quantity == "continuum" and not self.simulated
+        return "no simulation, all patches come from observations" if lacking else None
 
     @property
     def device(self):
@@ -243,11 +274,10 @@ class PatchPool:
         chosen = torch.multinomial(self._weights, n, replacement=True, generator=generator)
         image, top, left, below, right = self._corners[chosen].T
         move = (uniform(2, n) * self._stride).long()
+        if self.paired:
+            move = move // self.factor * self.factor
         top, left = torch.minimum(top + move[0], below), torch.minimum(left + move[1], right)
-        steps = torch.arange(whole, device=device)
-        start = self._offsets[image] + top * self._widths[image] + left
-        index = start[:, None, None] + steps[:, None] * self._widths[image][:, None, None] + steps
-        truth = self._pixels[index].float()[:, None] * STEPS[self.quantity]
+        truth = self._cut(self._pixels, self._offsets, image, top, left, 1)
         # Distance from disk center on the low-resolution grid; for some patches one that tells nothing.
         center = (torch.arange(whole // self.factor, device=device) + 0.5) * self.factor - 0.5
         plane = self._planes[image]
@@ -258,23 +288,33 @@ class PatchPool:
         radius = torch.where(unknown[:, None, None], uniform(n)[:, None, None], radius)[:, None]
         # The eight symmetries of the square and, of a field, both polarities and a little less or more of it.
         flip = uniform(4, n) < 0.5
-        for axis, which in ((-1, flip[0]), (-2, flip[1])):
-            truth = torch.where(which[:, None, None, None], truth.flip(axis), truth)
-            radius = torch.where(which[:, None, None, None], radius.flip(axis), radius)
-        truth = torch.where(flip[2][:, None, None, None], truth.transpose(-1, -2), truth)
-        radius = torch.where(flip[2][:, None, None, None], radius.transpose(-1, -2), radius)
+        truth, radius = (_turned(part, flip) for part in (truth, radius))
+        field = None
+        if self.paired:
+            field = _turned(self._cut(self._seen, self._seen_offsets, image, top, left, self.factor), flip)
         if self.quantity == "magnetogram":
             sign = torch.where(flip[3], 1.0, -1.0) * (0.85 + 0.3 * uniform(n))
             truth = truth * sign[:, None, None, None]
+            field = None if field is None else field * sign[:, None, None, None]
         else:
             factor = _between(self.jitter.contrast, n, uniform)
             truth = torch.where(self._simulated[image][:, None, None, None], 1 + (truth - 1) * factor, truth)
-        field = self._degrade(truth, n, uniform, generator)
-        m = self.margin
-        truth = truth[..., m * self.factor : -m * self.factor, m * self.factor : -m * self.factor]
-        field, radius = field[..., m:-m, m:-m], radius[..., m:-m, m:-m]
+        if field is None:
+            field = self._degrade(truth, n, uniform, generator)
+            m = self.margin
+            truth = truth[..., m * self.factor : -m * self.factor, m * self.factor : -m * self.factor]
+            field, radius = field[..., m:-m, m:-m], radius[..., m:-m, m:-m]
         window = self._limb(n, field.shape[-1], uniform)
         return Batch(truth * F.interpolate(window, scale_factor=self.factor), field * window, radius, window)
+
+    def _cut(self, pixels, offsets, image, top, left, step):
+        """
+        Patches of fields whose pixels are so many times those of the fine ones.
+        """
+        widths = (self._widths[image] // step)[:, None, None]
+        steps = torch.arange(self._whole // step, device=self.device)
+        start = (offsets[image] + top // step * (self._widths[image] // step) + left // step)[:, None, None]
+        return pixels[start + steps[:, None] * widths + steps].float()[:, None] * STEPS[self.quantity]
 
     def _degrade(self, truth, n, uniform, generator):
         other, jitter = get_instrument(self.jitter.instrument), self.jitter
@@ -321,6 +361,23 @@ class PatchPool:
         return F.interpolate(inside[:, None].float(), scale_factor=cell)
 
 
+def _joined(fields, device):
+    """
+    Offsets of fields in one array of all pixels, and the array.
+    """
+    offsets = torch.from_numpy(np.cumsum([0, *(field.size for field in fields[:-1])])).to(device)
+    return offsets, torch.from_numpy(np.concatenate([field.ravel() for field in fields])).to(device)
+
+
+def _turned(part, flip):
+    """
+    Patches, each mirrored and transposed or not.
+    """
+    for axis, which in ((-1, flip[0]), (-2, flip[1])):
+        part = torch.where(which[:, None, None, None], part.flip(axis), part)
+    return torch.where(flip[2][:, None, None, None], part.transpose(-1, -2), part)
+
+
 def _between(limits, n, uniform):
     """
     A number for every patch between two limits; nothing is drawn where they are the same.
@@ -333,9 +390,10 @@ def _between(limits, n, uniform):
 
 def open_pools(recipe, options, model, data, validation, device):
     """
-    The fields of a recipe, to train on and to watch; see `sunpy_superres.training.tasks.Task.open_pools`.
+    The fields of a recipe, to train on and to watch; see `sunpy_superres.training.task.Task.open_pools`.
     """
-    arguments = {"size": options.size, "factor": model.factor, "jitter": recipe.jitter, "device": device}
+    # Of what has no factor, such as an autoencoder, only the fine fields matter.
+    arguments = {"size": options.size, "factor": getattr(model, "factor", 4), "jitter": recipe.jitter, "device": device}
     pool = PatchPool(data, exclude=recipe.exclude, simulated=recipe.simulated, **arguments)
     watch = PatchPool(validation, **arguments) if validation else None
     wanted = get_instrument(recipe.jitter.instrument).quantity

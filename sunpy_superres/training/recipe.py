@@ -44,6 +44,12 @@ class Stage:
         Coefficients of `~sunpy_superres.training.losses.conversion_loss` (stage ``network``).
     middle : `float`, optional
         Weight of the result of a step on the way (stage ``steps``).
+    rank : `int`, optional
+        Train low-rank adapters of the convolutions instead of all weights (`~sunpy_superres.training.adapters`).
+    patience : `int`, optional
+        Stop when the validation has not become better in so many looks, and keep the best; 0 for never.
+    picture_every : `int`, optional
+        Steps between pictures of what the network makes; 0 for none.
     """
 
     steps: int
@@ -65,6 +71,9 @@ class Stage:
     histogram: float = 0.0
     ssim: float = 0.0
     middle: float = 0.0
+    rank: int = 0
+    patience: int = 0
+    picture_every: int = 1000
 
 
 @dataclass(frozen=True)
@@ -82,9 +91,10 @@ class Recipe:
         Plate scale of the input that the weights are for, in arcsec per pixel; that of the training unless told.
     seed : `int`
         Seed of everything random.
-    start : `str` or None
+    start : `str`, `dict` or None
         Model whose weights training begins with, of the same class and arguments: a name of
-        `sunpy_superres.weights.list_models`, or a folder. Without it the weights are drawn.
+        `sunpy_superres.weights.list_models`, or a folder; or such models by the part that is taken of each, such as
+        ``{"autoencoder": "autoencoder-hmi"}``. Other weights are drawn.
     exclude : `tuple` of `str`
         Parts of the names of files that are not trained on.
     simulated : `float`
@@ -106,7 +116,7 @@ class Recipe:
     instruments: tuple
     scale: float | None = None
     seed: int = 0
-    start: str | None = None
+    start: str | dict | None = None
     exclude: tuple = ()
     simulated: float = 0.5
     model: dict = field(default_factory=dict)

@@ -5,7 +5,7 @@ What a model is on disk: the names of its files, and their hashes. Imports no to
 import hashlib
 from pathlib import Path
 
-__all__ = ["CARD", "CONFIG", "FORMAT", "VERIFICATION", "WEIGHTS", "git_hash_of", "sha256_of"]
+__all__ = ["CARD", "CONFIG", "FORMAT", "TRAINING", "VERIFICATION", "WEIGHTS", "git_hash_of", "sha256_of"]
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
@@ -13,6 +13,8 @@ CONFIG = "config.json"
 CARD = "README.md"
 #: An input and what the model makes of it.
 VERIFICATION = "verification.safetensors"
+#: How the weights came about.
+TRAINING = "training.json"
 #: Version of the layout of these files.
 FORMAT = 1
 

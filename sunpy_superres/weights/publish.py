@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sunpy_superres._atomic import replacing
 from sunpy_superres.weights.files import load_model, read_config
-from sunpy_superres.weights.layout import CARD, CONFIG, VERIFICATION, WEIGHTS, sha256_of
+from sunpy_superres.weights.layout import CARD, CONFIG, TRAINING, VERIFICATION, WEIGHTS, sha256_of
 from sunpy_superres.weights.registry import parse_record
 from sunpy_superres.weights.verification import verify, write_verification
 
@@ -43,6 +43,7 @@ _TASKS = {
     "superresolve": "image-to-image",
     "generate": "unconditional-image-generation",
     "describe": "image-feature-extraction",
+    "encode": "image-feature-extraction",
 }
 _HEADLINES = (
     "rmse_ratio",
@@ -52,6 +53,9 @@ _HEADLINES = (
     "flux_ratio",
     "pair_correlation_gain",
     "pair_rmse_ratio",
+    "pairs_rmse_ratio",
+    "pairs_correlation_gain",
+    "autoencoder_rmse",
     "reference_correlation",
     "sobel_ratio",
     "flux_in_out",
@@ -63,6 +67,9 @@ _HEADLINES = (
     "not_copied",
     *(f"bright_{letter}" for letter in "ABCM"),
 )
+_LOAD = """from sunpy_superres.weights import fetch_repository, load_model
+
+network = load_model(fetch_repository("{repository}", "v{version}"))"""
 #: How a model is used, by its purpose.
 _USE = {
     "superresolve": """import sunpy.map
@@ -73,9 +80,8 @@ result = sunpy_superres.superresolve(smap, method="{method}", model="{repository
     "generate": """import sunpy_superres
 
 image = sunpy_superres.generate_aia("X", model="{repository}@v{version}")""",
-    "describe": """from sunpy_superres.weights import fetch_repository, load_model
-
-network = load_model(fetch_repository("{repository}", "v{version}"))""",
+    "describe": _LOAD,
+    "encode": _LOAD,
 }
 _CARD = """
 # {name}, version {version}
@@ -253,6 +259,9 @@ def _measured(paths, sha256):
             msg = f"{path} holds figures of other weights (SHA-256 {of}..., and this is {sha256[:16]}...)."
             raise ValueError(msg)
         measured |= figures
+        if command := results.get("command"):  # what a training measured at its end
+            commands.append(f"`sunpy-superres {command}`")
+            continue
         given = {"method": provenance.get("srmethod"), "instrument": provenance.get("srinstr")}
         given |= {"n-samples": results.get("n_samples"), "seed": results.get("seed")}
         options = "".join(f" --{name} {value}" for name, value in given.items() if value is not None)
@@ -393,7 +402,7 @@ def _new_card(folder, config, measured, commands, *, has_figure):
         eval_results=evaluated or None,
     )
     training = "It is not known how this model was trained."
-    if (record := folder / "training.json").is_file():
+    if (record := folder / TRAINING).is_file():
         try:
             known = json.loads(record.read_text(encoding="utf-8"))
             recipe = known["recipe"]

@@ -49,8 +49,14 @@ def _described(model, tensors, seed):
     return model(tensors["image"])
 
 
+def _encoded(model, tensors, seed):
+    return model(tensors["field"])
+
+
 #: What a model makes of its input, by its purpose.
-_RUNS = {"superresolve": _superresolved, "generate": _generated, "describe": _described}
+_RUNS = {"superresolve": _superresolved, "generate": _generated, "describe": _described, "encode": _encoded}
+#: What a model gives, by its purpose, where that does not depend on its instruments.
+_QUANTITIES = {"generate": "image", "describe": "features", "encode": "magnetogram"}
 
 
 @torch.inference_mode()
@@ -68,6 +74,8 @@ def _input(model, folder):
         generator = torch.Generator().manual_seed(0)
         return {"image": torch.rand(1, 1, model.size, model.size, generator=generator)}
     truth = synthetic_magnetogram((4 * _SIZE, 4 * _SIZE), seed=0)
+    if model.purpose == "encode":
+        return {"field": torch.from_numpy(truth)[None, None]}
     field = 0.7 * torch.from_numpy(degrade(truth, seed=0))[None, None]
     if _quantity(model, folder) == "continuum":
         field = 1 - field.abs() / 4000
@@ -78,8 +86,8 @@ def _quantity(model, folder):
     """
     What a model gives: magnetograms, unless its purpose or its instruments are others.
     """
-    if model.purpose != "superresolve":
-        return {"generate": "image", "describe": "features"}[model.purpose]
+    if model.purpose in _QUANTITIES:
+        return _QUANTITIES[model.purpose]
     names = read_config(folder).get("instruments") or ()
     known = {INSTRUMENTS[name].quantity for name in names if name in INSTRUMENTS}
     return "continuum" if known == {"continuum"} else "magnetogram"

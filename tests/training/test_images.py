@@ -228,11 +228,11 @@ def test_interrupted_training_goes_on_as_if_it_had_not_been(recipe, prepared_ima
     whole = fit(recipe, prepared_images[0], tmp_path / "whole", device="cpu", progress=lambda _: None)
     loss = tasks.ImagesTask.loss
 
-    def interrupted(self, digest, generator):
+    def interrupted(self, digest):
         if self.global_step == 4:
             msg = "no space left"
             raise OSError(msg)
-        return loss(self, digest, generator)
+        return loss(self, digest)
 
     monkeypatch.setattr(tasks.ImagesTask, "loss", interrupted)
     with pytest.raises(OSError, match="no space"):

@@ -1,0 +1,235 @@
+"""
+Training that is killed, shared, stopped early, adapted, and begun with parts of other models.
+"""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from small_training import RECIPE, write_fields, write_pairs
+
+from sunpy_superres.degradation import synthetic_magnetogram
+from sunpy_superres.training.patches import PatchPool
+from sunpy_superres.training.recipe import read_recipe
+from sunpy_superres.weights.files import load_model
+
+pl = pytest.importorskip("pytorch_lightning")
+
+PROGRAM = """
+import sys
+from sunpy_superres.training.fit import fit
+from sunpy_superres.training.recipe import read_recipe
+
+recipe, data, out, devices = sys.argv[1:]
+fit(read_recipe(recipe), data, out, validation=data, device="cpu", devices=int(devices), precision="float32")
+"""
+
+
+def silent(_):
+    """
+    Say nothing.
+    """
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_fields(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    return write_pairs(tmp_path_factory.mktemp("pairs"))
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    path = tmp_path_factory.mktemp("recipe") / "small.toml"
+    path.write_text(RECIPE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(recipe, data, tmp_path_factory):
+    """
+    A model whose training nothing disturbed.
+    """
+    from sunpy_superres.training.fit import fit
+
+    out = tmp_path_factory.mktemp("whole") / "run"
+    return fit(read_recipe(recipe), data, out, validation=data, device="cpu", precision="float32", progress=silent)
+
+
+def run(recipe, data, out, devices=1, **options):
+    command = [sys.executable, "-c", PROGRAM, *map(str, (recipe, data, out, devices))]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+
+
+def loss_curve(out, stage):
+    with (out / stage / "log" / "metrics.csv").open(newline="") as file:
+        return [(row["step"], row["loss"], row["validation_loss"]) for row in csv.DictReader(file)]
+
+
+def assert_same_weights(one, other, **tolerance):
+    one, other = (load_file(folder / "model.safetensors") for folder in (one, other))
+    assert set(one) == set(other)
+    for name, value in one.items():
+        torch.testing.assert_close(other[name], value, **tolerance)
+
+
+def test_killed_training_goes_on_as_if_it_had_not_been(recipe, data, whole, tmp_path):
+    out = tmp_path / "killed"
+    process = run(recipe, data, out)
+    deadline = time.monotonic() + 120
+    while not (out / "regression" / "last.ckpt").exists():
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert not (out / "model.safetensors").exists()
+    process = run(recipe, data, out)
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    assert "regression: going on from step" in said
+    assert_same_weights(whole, out, rtol=0, atol=0)
+    assert loss_curve(out, "regression") == loss_curve(whole, "regression")
+
+
+def test_two_processes_do_what_one_does(data, tmp_path):
+    # A stage without a window in its loss: an average over each share is then that over the batch, to rounding.
+    text = RECIPE[: RECIPE.index("[stages.regression]")].replace("steps = 4\n", "steps = 8\n")
+    path = tmp_path / "shared.toml"
+    path.write_text(text)
+    script = tmp_path / "script.py"
+    script.write_text(PROGRAM)  # a file, since the processes are started by the same command
+    for devices in (1, 2):
+        command = [sys.executable, script, path, data, tmp_path / str(devices), str(devices)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+        assert done.returncode == 0, done.stderr
+    assert '"processes": 2' in (tmp_path / "2" / "training.json").read_text()
+    assert_same_weights(tmp_path / "1", tmp_path / "2", rtol=2e-3, atol=2e-4)
+    untrained = torch.load(tmp_path / "1" / "autoencoder" / "finished.ckpt")["state_dict"]
+    assert any("average" in name for name in untrained)
+
+
+def test_a_batch_that_cannot_be_shared(recipe, data, tmp_path, monkeypatch):
+    from sunpy_superres.training.fit import fit
+
+    monkeypatch.setattr(pl.Trainer, "world_size", 3)
+    with pytest.raises(ValueError, match="A batch of 2 cannot be shared by 3 processes"):
+        fit(read_recipe(recipe), data, tmp_path / "run", device="cpu", progress=silent)
+
+
+def test_patience(recipe, data, tmp_path):
+    from sunpy_superres.training.fit import fit
+
+    recipe = read_recipe(recipe)
+    # What learns nothing never gets better than it was at first.
+    stage = replace(recipe.stages["regression"], learning_rate=0.0, patience=2)
+    recipe = replace(recipe, stages={"regression": stage})
+    said = []
+    out = fit(recipe, data, tmp_path / "run", validation=data, device="cpu", precision="float32", progress=said.append)
+    curve = [float(loss) for _, _, loss in loss_curve(out, "regression") if loss]
+    assert len(curve) == 3
+    assert any("best at step 5" in line for line in said)
+    with pytest.raises(ValueError, match="patience, which needs validation data"):
+        fit(recipe, data, tmp_path / "other", device="cpu", progress=silent)
+
+
+def test_log_and_pictures(whole):
+    assert [step for step, loss, _ in loss_curve(whole, "regression") if loss] == [str(n) for n in range(4, 40, 5)]
+    assert sorted(path.name for path in (whole / "flow" / "pictures").iterdir()) == [
+        "step_0000002.png",
+        "step_0000004.png",
+    ]
+    assert (whole / "flow" / "pictures" / "step_0000004.png").read_bytes().startswith(b"\x89PNG")
+    assert not (whole / "regression" / "pictures").exists()
+    assert list((whole / "flow" / "tensorboard").glob("events.*"))
+
+
+def test_parts_of_other_models(recipe, data, whole, tmp_path):
+    from sunpy_superres.training.fit import fit
+
+    recipe = read_recipe(recipe)
+    only = {"autoencoder": replace(recipe.stages["autoencoder"], steps=1, learning_rate=0.0)}
+    coder = replace(recipe, method="autoencoder", model={"channels": 8}, stages=only, start={"autoencoder": str(whole)})
+    alone = fit(coder, data, tmp_path / "alone", device="cpu", progress=silent)
+    field = torch.from_numpy(synthetic_magnetogram((64, 64), seed=9))[None, None]
+    torch.testing.assert_close(load_model(alone)(field), load_model(whole).autoencoder(field))
+    # And from there into another model, whose other weights are its own.
+    flow = {"flow": replace(recipe.stages["flow"], steps=1)}
+    begun = replace(recipe, seed=8, stages=flow, start={"autoencoder": str(alone)})
+    out = fit(begun, data, tmp_path / "begun", device="cpu", progress=silent)
+    torch.testing.assert_close(load_model(out).autoencoder(field), load_model(whole).autoencoder(field))
+    for start, message in {
+        ("denoiser", str(alone)): "The denoiser of .* do not fit",
+        ("nothing", str(whole)): "The nothing of .* do not fit",
+    }.items():
+        with pytest.raises(ValueError, match=message):
+            fit(replace(begun, start=dict([start])), data, tmp_path / start[0], device="cpu", progress=silent)
+
+
+def test_pairs_are_cut_alike(pairs):
+    pool = PatchPool(pairs, size=64)
+    batch = pool.draw(24, torch.Generator().manual_seed(0))
+    assert batch.field.shape == (24, 1, 16, 16)
+    inside = batch.window.flatten(1).min(dim=1).values > 0
+    coarse = torch.nn.functional.avg_pool2d(batch.truth, 4)[inside].flatten()
+    seen = batch.field[inside].flatten()
+    assert torch.corrcoef(torch.stack([coarse, seen]))[0, 1] > 0.9
+    assert (coarse @ seen / (coarse @ coarse)).item() == pytest.approx(1.5, abs=0.25)
+    # Larger than the fields: these are mirrored, both alike.
+    batch = PatchPool(pairs, size=224).draw(8, torch.Generator().manual_seed(0))
+    both = [torch.nn.functional.avg_pool2d(batch.truth, 4).flatten(), batch.field.flatten()]
+    assert torch.corrcoef(torch.stack(both))[0, 1] > 0.9
+
+
+def test_adapters_learn_from_pairs(recipe, whole, pairs, tmp_path):
+    from sunpy_superres.training.fit import fit
+
+    recipe = read_recipe(recipe)
+    stage = replace(recipe.stages["regression"], steps=60, rank=2, learning_rate=0.03, ema=0.9)
+    short = replace(recipe, stages={"regression": stage}, start=str(whole))
+    said = []
+    out = fit(short, pairs, tmp_path / "run", validation=pairs, device="cpu", progress=said.append)
+    old, new = load_model(whole), load_model(out)
+    # Of the kind it was: no adapters are left, and the parts that were not trained are the same.
+    assert set(old.state_dict()) == set(new.state_dict())
+    for name, value in old.state_dict().items():
+        changed = not torch.equal(value, new.state_dict()[name])
+        assert not (changed and ("regression" not in name or "bias" in name)), name
+        if changed:
+            difference = (new.state_dict()[name] - value).flatten(1)
+            # Two columns, but for the rounding to half precision of both.
+            singular = torch.linalg.svdvals(difference)
+            assert singular[2:].max() < 0.05 * singular[0]
+    batch = PatchPool(pairs, size=128).draw(8, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        errors = [
+            (model.estimate(batch.field, batch.radius)[0] - batch.truth).square().mean().item() for model in (old, new)
+        ]
+    assert errors[1] < 0.9 * errors[0]
+    # What is finished is read again, adapters and all.
+    said.clear()
+    fit(short, pairs, out, validation=pairs, device="cpu", progress=said.append)
+    assert "already finished" in said[0]
+    for name, value in new.state_dict().items():
+        torch.testing.assert_close(load_model(out).state_dict()[name], value)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"precision": "float8"}, "precision must be float32 or bfloat16"), ({"device": "teapot"}, "cannot be used")],
+)
+def test_wrong_options(recipe, data, tmp_path, options, message):
+    from sunpy_superres.training.fit import fit
+
+    with pytest.raises(ValueError, match=message):
+        fit(read_recipe(recipe), data, tmp_path / "run", **options)

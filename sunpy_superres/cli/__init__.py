@@ -7,6 +7,7 @@ import os
 import click
 
 import sunpy_superres
+from sunpy_superres.cli.acquire import fetch_aia_command, fetch_pairs_command
 from sunpy_superres.cli.images import (
     evaluate_command,
     fit_transfer_command,
@@ -15,7 +16,13 @@ from sunpy_superres.cli.images import (
 )
 from sunpy_superres.cli.magnetograms import compare_command, demo_command, superresolve_command
 from sunpy_superres.cli.models import models_group
-from sunpy_superres.cli.training import ablation_command, benchmark_command, prepare_command, train_command
+from sunpy_superres.cli.training import (
+    ablation_command,
+    benchmark_command,
+    prepare_command,
+    prepare_pairs_command,
+    train_command,
+)
 
 __all__ = ["main"]
 
@@ -63,7 +70,10 @@ for _command in (
     compare_command,
     demo_command,
     models_group,
+    fetch_pairs_command,
+    fetch_aia_command,
     prepare_command,
+    prepare_pairs_command,
     train_command,
     benchmark_command,
     ablation_command,

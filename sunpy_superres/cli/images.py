@@ -86,12 +86,18 @@ def _plot(image, path):
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--split", help="Only rows with this value of the column `split`.")
 @click.option("--size", type=click.IntRange(min=32), help="Pixels along each axis that images are averaged to.")
+@click.option(
+    "--correction-table",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Degradation of AIA (aia_V*_response_table.txt of SolarSoft), for FITS images; takes aiapy.",
+)
 def prepare_images_command(table, out, **options):
     """
     Read the images of a TABLE into the training arrays of OUT.
 
     TABLE is an archive of display-scaled images (NAME.npz, with a row for each in NAME.csv), or a NAME.csv whose column
-    `file` names calibrated FITS images. Both have the columns datetime, goes_class and xrs_flux_w_m2.
+    `file` names FITS images in DN or DN/s, of level 1.5 or, with aiapy, of level 1. Both have the columns datetime,
+    goes_class and xrs_flux_w_m2.
     """
     with one_line():
         prepared_images(table, out, **options)

@@ -1,5 +1,5 @@
 """
-Commands that make and measure weights: ``prepare``, ``train``, ``benchmark`` and ``ablation``.
+Commands that make and measure weights: ``prepare``, ``prepare-pairs``, ``train``, ``benchmark`` and ``ablation``.
 """
 
 import sys
@@ -12,7 +12,7 @@ from sunpy_superres.cli.errors import one_line
 from sunpy_superres.cli.images import TABLES, prepared_images
 from sunpy_superres.instruments import get_instrument
 
-__all__ = ["ablation_command", "benchmark_command", "prepare_command", "train_command"]
+__all__ = ["ablation_command", "benchmark_command", "prepare_command", "prepare_pairs_command", "train_command"]
 
 
 @click.command("train")
@@ -45,6 +45,9 @@ def train_command(recipe, data, out, validation, max_steps, device):
         data = _prepared(data, out / "data", split="train", **options)
         if validation is not None:
             validation = _prepared(validation, out / "validation", split="validation", limbward=False, **options)
+            from sunpy_superres.training.split import check_folders  # NOQA: PLC0415
+
+            check_folders(data, validation)
         fit(recipe, data, out, validation=validation, device=device, progress=click.echo)
     click.echo(f"wrote {out / 'model.safetensors'}")
 
@@ -72,9 +75,51 @@ def _prepared(folder, target, *, split=None, size=None, exclude=(), **options):
         return prepared_images(folder, target, split=split, size=size)
     from sunpy_superres.training.prepare import prepare  # NOQA: PLC0415
 
+    options = {"workers": None, **options}
     records = prepare(folder, target, exclude=exclude, progress=click.echo, **options)
     click.echo(f"{len(records)} fields in {target}")
     return target
+
+
+class _Bits(click.ParamType):
+    """
+    A whole number, which may be written as ``0x4000``.
+    """
+
+    name = "bits"
+
+    def convert(self, value, param, ctx):
+        try:
+            return value if isinstance(value, int) else int(value, 0)
+        except ValueError:
+            self.fail(f"{value!r} is not a number such as 0x4000.", param, ctx)
+
+
+class _Block(click.ParamType):
+    """
+    ``month``, or a number of hours.
+    """
+
+    name = "month|hours"
+
+    def convert(self, value, param, ctx):
+        if value == "month":
+            return value
+        try:
+            return float(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither 'month' nor a number of hours.", param, ctx)
+
+
+_quality = click.option(
+    "--bad-quality",
+    type=_Bits(),
+    help="Bits of QUALITY of HMI with which a file is skipped, such as 0x4000; 0 for none. "
+    "Those that mean bad or missing data unless told.",
+)
+_workers = click.option(
+    "--workers", type=click.IntRange(min=1), help="Processes that read files; as many as are worth it unless told."
+)
 
 
 @click.command("prepare")
@@ -91,12 +136,76 @@ def _prepared(folder, target, *, split=None, size=None, exclude=(), **options):
     metavar="NPY PIXEL",
     help="A simulated continuum image (.npy) and its pixel in arcsec; may be given more than once.",
 )
-def prepare_command(data, out, exclude, **options):
+@_quality
+@click.option(
+    "--max-missing",
+    type=click.FloatRange(0, 1),
+    default=0.05,
+    show_default=True,
+    help="Largest part of the pixels on the disk that may be unknown.",
+)
+@_workers
+@click.option("--split", is_flag=True, help="Split in time, into OUT/train, OUT/validation and OUT/test.")
+@click.option("--validation", "fraction", type=click.FloatRange(0, 1), default=0.15, show_default=True)
+@click.option("--test", type=click.FloatRange(0, 1), default=0.0, show_default=True)
+@click.option("--block", type=_Block(), default="month", show_default=True, help="What a split never divides.")
+@click.option("--gap", type=click.FloatRange(min=0), default=24.0, show_default=True, help="Hours between two splits.")
+def prepare_command(data, out, exclude, split, fraction, test, block, gap, **options):
     """
     Read the FITS files of the folder DATA into the training arrays of OUT, for a machine with torch alone.
+
+    With --split, what is newest is kept to validate and to test; no active region is in two splits. --validation,
+    --test, --block and --gap are of the split.
+
+    \b
+    Examples:
+      sunpy-superres prepare HMI ARRAYS --workers 4
+      sunpy-superres prepare HMI ARRAYS --split --validation 0.15 --test 0.1
     """
     with one_line():
-        _prepared(data, out, exclude=exclude, **options)
+        if not split:
+            _prepared(data, out, exclude=exclude, **options)
+            return
+        from sunpy_superres.training.prepare import prepare_split  # NOQA: PLC0415
+
+        options |= {"validation": fraction, "test": test, "block": block, "gap": gap}
+        prepare_split(data, out, exclude=exclude, progress=click.echo, **options)
+
+
+@click.command("prepare-pairs")
+@click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--instrument", type=click.Choice(["mdi", "gong"]), default="mdi", show_default=True)
+@click.option("--size", type=click.IntRange(min=64), default=512, show_default=True, help="Most pixels of HMI a side.")
+@click.option(
+    "--min-correlation",
+    type=click.FloatRange(-1, 1),
+    default=0.6,
+    show_default=True,
+    help="Least correlation of a patch with HMI.",
+)
+@click.option(
+    "--max-shift",
+    type=click.FloatRange(min=0),
+    default=4.0,
+    show_default=True,
+    help="Most pixels of HMI that a patch may be off, after the shift of the whole image.",
+)
+@click.option(
+    "--max-minutes", type=click.FloatRange(min=0), default=60.0, show_default=True, help="Longest time between the two."
+)
+@_quality
+@_workers
+def prepare_pairs_command(data, out, **options):
+    """
+    Read the pairs of the folder DATA, of MDI or GONG and HMI, into the training arrays of OUT.
+
+    DATA holds a manifest.csv as fetch-pairs writes it, or files NAME_mdi.fits (NAME_gong.fits) and NAME_hmi.fits.
+    """
+    with one_line():
+        from sunpy_superres.training.prepare_pairs import prepare_pairs  # NOQA: PLC0415
+
+        prepare_pairs(data, out, progress=click.echo, **options)
 
 
 @click.command("benchmark")

@@ -5,13 +5,14 @@ Imports neither sunpy nor astropy.
 """
 
 import json
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from sunpy_superres._atomic import replacing
 
-__all__ = ["read_index", "read_pixels", "write_arrays"]
+__all__ = ["ArrayWriter", "appending", "read_index", "read_pixels", "write_arrays"]
 
 _PIXELS, _INDEX = "pixels.npy", "index.json"
 
@@ -35,6 +36,99 @@ def write_arrays(folder, pixels, index):
         np.save(temporary, pixels)
     with replacing(folder / _INDEX) as temporary:
         temporary.write_text(json.dumps(index, indent=1))
+
+
+class ArrayWriter:
+    """
+    What `appending` gives: pieces of one array, in a file as they come.
+
+    Parameters
+    ----------
+    file : binary file
+        Open for writing, empty.
+    dtype : `numpy.dtype`
+        Type of the pixels.
+
+    Attributes
+    ----------
+    index : `list` or `dict`
+        What is known of the parts, plain values; it is written last.
+    size : `int`
+        Pixels until now.
+    """
+
+    def __init__(self, file, dtype):
+        self._file, self._dtype = file, np.dtype(dtype)
+        self.index, self.size = [], 0
+        self.finish()
+
+    def append(self, piece):
+        """
+        Write the pixels of a piece behind those before.
+
+        Parameters
+        ----------
+        piece : `numpy.ndarray`
+            Of the type of the pixels, any shape.
+
+        Returns
+        -------
+        `int`
+            Place of its first pixel.
+
+        Raises
+        ------
+        TypeError
+            If it is of another type.
+        """
+        if piece.dtype != self._dtype:
+            msg = f"The array holds {self._dtype}, the piece {piece.dtype}."
+            raise TypeError(msg)
+        place = self.size
+        self._file.write(np.ascontiguousarray(piece).data)
+        self.size += piece.size
+        return place
+
+    def finish(self):
+        """
+        Write the header of the file, which says how many pixels there are.
+        """
+        self._file.seek(0)
+        # numpy leaves room in it for any length, so that it is as long whatever the number.
+        header = {"descr": np.lib.format.dtype_to_descr(self._dtype), "fortran_order": False, "shape": (self.size,)}
+        np.lib.format.write_array_header_1_0(self._file, header)
+
+
+@contextmanager
+def appending(folder, dtype=np.int16):
+    """
+    Write prepared data piece by piece, none of which stays in memory; at the end both files are there, or neither.
+
+    Parameters
+    ----------
+    folder : path-like
+        Where to; made if it is not there.
+    dtype : `numpy.dtype`, optional
+        Type of the pixels.
+
+    Yields
+    ------
+    `ArrayWriter`
+    """
+    folder = Path(folder)
+    made = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with replacing(folder / _INDEX) as index, replacing(folder / _PIXELS) as pixels:
+            with pixels.open("wb") as file:
+                writer = ArrayWriter(file, dtype)
+                yield writer
+                writer.finish()
+            index.write_text(json.dumps(writer.index, indent=1))
+    except BaseException:
+        if made:
+            folder.rmdir()
+        raise
 
 
 def read_index(folder):
@@ -62,8 +156,8 @@ def read_index(folder):
     return json.loads(path.read_text())
 
 
-def read_pixels(folder):
+def read_pixels(folder, *, mapped=False):
     """
-    The array of prepared data.
+    The array of prepared data; mapped, it stays in its file until it is used.
     """
-    return np.load(Path(folder) / _PIXELS)
+    return np.load(Path(folder) / _PIXELS, mmap_mode="r" if mapped else None)

@@ -2,6 +2,8 @@
 Calibrated images, as training needs them.
 """
 
+from pathlib import Path
+
 import numpy as np
 
 import astropy.units as u
@@ -11,16 +13,20 @@ from sunpy_superres.maps import read_map, regrid
 __all__ = ["read_rates"]
 
 
-def read_rates(path, *, scale=None):
+def read_rates(path, *, scale=None, correction_table=None):
     """
-    Read an image of level 1.5.
+    Read an image of AIA of level 1.5, or one of level 1 with the help of aiapy.
 
     Parameters
     ----------
     path : path-like
-        FITS file, in DN or DN/s; in DN where the header has no unit. North is up.
+        FITS file, in DN or DN/s; in DN where the header has no unit. North is up, unless it is of level 1 (LVL_NUM):
+        then the whole disk, which `aiapy.calibrate.register` turns north up, centers and brings to 0.6 arcsec.
     scale : `float`, optional
         Arcsec per pixel that it is brought to; its own unless told.
+    correction_table : path-like, optional
+        Table of the degradation of AIA, as SolarSoft has it (``aia_V*_response_table.txt``): the rates are divided by
+        the sensitivity at the time of the image relative to that at launch. Without it they are as they were measured.
 
     Returns
     -------
@@ -32,12 +38,21 @@ def read_rates(path, *, scale=None):
     Raises
     ------
     ValueError
-        If the unit is another one, north is not up, or the image is synthetic.
+        If the unit is another one, north is not up, the image is synthetic, or the table does not fit it.
+    RuntimeError
+        If aiapy is needed and not installed.
+
+    Notes
+    -----
+    Nothing is downloaded: the pointing is that of the header (`aiapy.calibrate.update_pointing` would ask JSOC), and
+    the degradation is that of the given table only.
     """
     smap = read_map(path)
     if smap.meta.get("synthet"):
         msg = f"{path} is a synthetic image, not an observation."
         raise ValueError(msg)
+    if smap.processing_level == 1:
+        smap = _aiapy("of level 1").register(smap)
     if not np.allclose(smap.rotation_matrix, np.eye(2), atol=0.01):
         msg = f"{path} is not of level 1.5: north is not up. Use aiapy.calibrate.register first."
         raise ValueError(msg)
@@ -51,4 +66,30 @@ def read_rates(path, *, scale=None):
     wcs = smap.wcs.wcs
     x, y = wcs.crpix - 1 - wcs.crval / wcs.cdelt
     disk = (float(x), float(y), float((smap.rsun_obs / smap.scale[0]).value))
+    seconds *= 1.0 if correction_table is None else _sensitivity(smap, correction_table)
     return np.nan_to_num(smap.data) / seconds, disk
+
+
+def _sensitivity(smap, path):
+    """
+    Sensitivity at the time of an image, 1 at launch.
+    """
+    calibrate = _aiapy("to be corrected for degradation")
+    from aiapy.calibrate.util import get_correction_table  # NOQA: PLC0415
+
+    try:
+        table = get_correction_table(Path(path))
+        found = calibrate.degradation(smap.wavelength, smap.date, correction_table=table)
+    except (OSError, KeyError, ValueError, IndexError) as error:
+        msg = f"{path} is no table of the degradation of AIA at {smap.wavelength:.0f}, {smap.date.isot}: {error}"
+        raise ValueError(msg) from error
+    return float(np.squeeze(found))
+
+
+def _aiapy(why):
+    try:
+        from aiapy import calibrate  # NOQA: PLC0415
+    except ImportError as error:
+        msg = f"An image is {why}, which takes aiapy: pip install 'aiapy>=0.10.0'."
+        raise RuntimeError(msg) from error
+    return calibrate

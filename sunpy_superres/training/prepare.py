@@ -4,31 +4,31 @@ From FITS magnetograms to the arrays that training reads.
 One array of pixels and one index, so that a machine with nothing but torch can train.
 """
 
-import warnings
-from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from sunpy_superres.instruments import HMI_SCALE, INSTRUMENTS, SOLAR_RADIUS
-from sunpy_superres.training.arrays import write_arrays
+from sunpy_superres.instruments import HMI_SCALE, SOLAR_RADIUS
+from sunpy_superres.training.arrays import appending
+from sunpy_superres.training.fields import Kind, Refused, Tally, read_field
+from sunpy_superres.training.parallel import default_workers, in_order
 from sunpy_superres.training.patches import SIMULATION, STEPS, Record
 from sunpy_superres.training.simulation import observe
+from sunpy_superres.training.split import split_folder
 
-__all__ = ["prepare"]
+__all__ = ["prepare", "prepare_split", "to_steps"]
 
 # Fractions of the disk's radius at which copies are made: a patch near disk center, seen toward the limb.
 _FORESHORTENED = (0.55, 0.75, 0.9)
 
 
-def _radius_plane(radius):
+def to_steps(field, quantity="magnetogram"):
     """
-    Plane (value at the middle, slope in y, slope in x) that fits a radius channel.
+    A field as stored integers; what is beyond their range is clipped.
     """
-    ny, nx = radius.shape
-    y, x = np.mgrid[:ny, :nx].reshape(2, -1)
-    design = np.stack([np.ones(y.size), y - (ny - 1) / 2, x - (nx - 1) / 2], axis=1)
-    return [float(v) for v in np.linalg.lstsq(design, radius.ravel(), rcond=None)[0]]
+    limit = np.iinfo(np.int16).max
+    return np.clip(np.rint(field / STEPS[quantity]), -limit, limit).astype(np.int16)
 
 
 def _foreshorten(field, plane, radius, axis, *, turn):
@@ -51,33 +51,19 @@ def _foreshorten(field, plane, radius, axis, *, turn):
     return seen[0, 0].numpy() * np.float32(there / here if turn else 1), [radius, *slope]
 
 
-def _read(path, quantity):
-    """
-    Field in HMI gauss, or continuum in units of the quiet Sun, with 0 where it is not known, and its radius plane; or
-    `None` and why not.
-    """
-    from astropy.io import fits  # NOQA: PLC0415
-
-    from sunpy_superres import maps, observations  # NOQA: PLC0415
-
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            observation = observations.read(maps.read_map(path))
-    except (OSError, ValueError, TypeError, KeyError, fits.VerifyError) as error:
-        return None, str(error).splitlines()[0]
-    # astropy only warns of it, and what is missing would be trained on as zeros.
-    if truncated := [str(warning.message) for warning in caught if "truncated" in str(warning.message)]:
-        return None, truncated[0]
-    wanted = INSTRUMENTS["hmi" if quantity == "magnetogram" else "hmi-continuum"]
-    if observation.instrument != wanted:
-        return None, f"of {observation.instrument.title}, not of {wanted.title}"
-    if not 0.9 < observation.scale / HMI_SCALE < 1.1:
-        return None, f"{observation.scale:.2f} arcsec per pixel, not about 0.5"
-    return (observation.calibrated, _radius_plane(observation.radius)), None
-
-
-def prepare(source, target, *, quantity="magnetogram", simulations=(), exclude=(), limbward=True, progress=None):
+def prepare(
+    source,
+    target,
+    *,
+    quantity="magnetogram",
+    simulations=(),
+    exclude=(),
+    limbward=True,
+    bad_quality=None,
+    max_missing=0.05,
+    workers=1,
+    progress=None,
+):
     """
     Read a folder of HMI line-of-sight magnetograms, or continuum images, into training arrays.
 
@@ -85,7 +71,7 @@ def prepare(source, target, *, quantity="magnetogram", simulations=(), exclude=(
     ----------
     source : path-like
         Folder of FITS files. What is not a line-of-sight magnetogram, or a continuum image, of HMI at about 0.5 arcsec
-        per pixel is skipped and reported.
+        per pixel, or is damaged, is skipped and reported.
     target : path-like
         Folder for ``pixels.npy`` and ``index.json``; made if it is not there.
     quantity : {"magnetogram", "continuum"}, optional
@@ -97,8 +83,16 @@ def prepare(source, target, *, quantity="magnetogram", simulations=(), exclude=(
         Parts of file names to leave out, such as the regions kept for validation.
     limbward : `bool`, optional
         Also store each field as it would be seen nearer the limb.
+    bad_quality : `int`, optional
+        Bits of QUALITY with which a file is skipped; 0 for none. Defaults to those that mean bad or missing data, see
+        `~sunpy_superres.training.quality.flaw`.
+    max_missing : `float`, optional
+        Largest fraction of the pixels on the disk that may be unknown (NaN). Defaults to 0.05.
+    workers : `int` or None, optional
+        Processes that read files, by Dask; `None` for as many as are worth it. The result is the same, to the bit. A
+        script that asks for more than one needs ``if __name__ == "__main__":``. Defaults to 1.
     progress : callable, optional
-        Called with a line of text for each file that is skipped.
+        Called with a line of text for each file that is skipped, and with a last one that counts them.
 
     Returns
     -------
@@ -115,6 +109,9 @@ def prepare(source, target, *, quantity="magnetogram", simulations=(), exclude=(
     -----
     The copies nearer the limb, compressed along one axis and with the line of sight turned, cover the disk
     beyond the places where active regions were cut out.
+
+    Pixels go to their file as they come: besides what a process needs to read one file, no more than two fields for
+    each process are in memory.
     """
     if quantity not in STEPS:
         msg = f"quantity must be one of {', '.join(STEPS)}, not {quantity!r}."
@@ -122,43 +119,89 @@ def prepare(source, target, *, quantity="magnetogram", simulations=(), exclude=(
     if simulations and quantity != "continuum":
         msg = "Simulations are of the continuum: give quantity='continuum'."
         raise ValueError(msg)
-    source, target = Path(source), Path(target)
-    paths = sorted(path for path in source.iterdir() if ".fits" in path.suffixes)
+    source = Path(source)
+    paths = sorted(path for path in source.iterdir() if ".fits" in path.suffixes and path.is_file())
     if not paths:
         msg = f"There is no FITS file in {source}."
         raise FileNotFoundError(msg)
-    pieces, records, offset = [], [], 0
-
-    def store(field, plane, path, region):
-        nonlocal offset
-        limit = np.iinfo(np.int16).max
-        pixels = np.clip(np.rint(field / STEPS[quantity]), -limit, limit).astype(np.int16)
-        pieces.append(pixels.ravel())
-        records.append(Record(path.name, region, offset, pixels.shape, plane, quantity))
-        offset += pixels.size
-
-    skipped = Counter()
-    used = 0
+    tally = Tally(progress)
+    chosen = []
     for path in paths:
-        found, why = (None, "excluded") if any(part in path.name for part in exclude) else _read(path, quantity)
-        if found is None:
-            skipped[why] += 1
-            if progress is not None:
-                progress(f"skipped {path.name}: {why}")
-            continue
-        field, plane = found
-        # JSOC names: series.HARP.time.segment; frames of one region are not independent.
-        region = ".".join(path.name.split(".")[:3])
-        store(field, plane, path, region)
-        radius = _FORESHORTENED[used % len(_FORESHORTENED)]
-        if limbward and (seen := _foreshorten(field, plane, radius, used % 2, turn=quantity == "magnetogram")):
-            store(*seen, path, region)
-        used += 1
-    for path, pixel in simulations:
-        store(observe(np.load(path, allow_pickle=False), pixel), [0.0, 0.0, 0.0], Path(path), SIMULATION)
-    if not records:
-        what = "line-of-sight magnetogram" if quantity == "magnetogram" else "continuum image"
-        msg = f"No file in {source} is an HMI {what}; the first reasons: {dict(skipped)}."
-        raise ValueError(msg)
-    write_arrays(target, np.concatenate(pieces), [record.as_dict() for record in records])
+        if any(part in path.name for part in exclude):
+            tally.skip(path.name, Refused(Kind.EXCLUDED, "excluded"))
+        else:
+            chosen.append(path)
+    records = []
+    workers = default_workers(chosen) if workers is None else workers
+    read = partial(read_field, quantity=quantity, bad_quality=bad_quality, max_missing=max_missing)
+    with appending(target) as writer:
+
+        def store(field, plane, name, region, time=None):
+            pixels = to_steps(field, quantity)
+            records.append(Record(name, region, writer.append(pixels), pixels.shape, plane, quantity, time))
+
+        for path, found in zip(chosen, in_order(read, chosen, workers=workers), strict=True):
+            if isinstance(found, Refused):
+                tally.skip(path.name, found)
+                continue
+            # JSOC names: series.HARP.time.segment; frames of one region are not independent.
+            about = path.name, ".".join(path.name.split(".")[:3]), found.time
+            store(found.field, found.plane, *about)
+            radius, axis = _FORESHORTENED[tally.used % len(_FORESHORTENED)], tally.used % 2
+            turn = quantity == "magnetogram"
+            if limbward and (seen := _foreshorten(found.field, found.plane, radius, axis, turn=turn)):
+                store(*seen, *about)
+            tally.used += 1
+        for path, pixel in simulations:
+            store(observe(np.load(path, allow_pickle=False), pixel), [0.0] * 3, Path(path).name, SIMULATION)
+        if not records:
+            what = "line-of-sight magnetogram" if quantity == "magnetogram" else "continuum image"
+            msg = f"No file in {source} is an HMI {what} that can be used: {tally}."
+            raise ValueError(msg)
+        writer.index = [record.as_dict() for record in records]
+    tally.finish()
     return records
+
+
+def prepare_split(source, target, *, validation=0.15, test=0.0, block="month", gap=24.0, progress=None, **options):
+    """
+    Prepare a folder of HMI magnetograms and split it in time: folders ``train``, ``validation`` and ``test``.
+
+    Parameters
+    ----------
+    source : path-like
+        As for `prepare`.
+    target : path-like
+        The folder that the others are made in.
+    validation, test, block, gap
+        As for `~sunpy_superres.training.split.split_by_time`.
+    progress : callable, optional
+        Called with lines of text.
+    **options
+        Of `prepare`.
+
+    Returns
+    -------
+    `dict`
+        Number of fields by the name of the folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder holds no FITS file.
+    ValueError
+        If none of its files can be used, or they cannot be split.
+    """
+    target = Path(target)
+    made = not target.exists()
+    whole = target / ".whole"
+    try:
+        prepare(source, whole, progress=progress, **options)
+        return split_folder(whole, target, validation=validation, test=test, block=block, gap=gap, progress=progress)
+    finally:
+        for name in ("index.json", "pixels.npy"):
+            (whole / name).unlink(missing_ok=True)
+        if whole.exists():
+            whole.rmdir()
+        if made and target.exists() and not any(target.iterdir()):
+            target.rmdir()

@@ -5,6 +5,7 @@ From display-scaled images, or calibrated FITS files, to the images that a gener
 import csv
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -110,7 +111,7 @@ def _display_images(path, rows, size, progress):
     return [f"{path.stem}[{row['index']}]" for row in rows], images, [_shrunk(disk, factor) for disk in disks]
 
 
-def _calibrated_images(path, rows, size, progress):
+def _calibrated_images(path, rows, size, progress, correction_table=None):
     """
     Names, images and disks of FITS files.
     """
@@ -118,7 +119,7 @@ def _calibrated_images(path, rows, size, progress):
 
     images, disks = [], []
     for row in rows:
-        rates, disk = read_rates(path.parent / row["file"])
+        rates, disk = read_rates(path.parent / row["file"], correction_table=correction_table)
         coarse = rates_to_image(_averaged(rates[None], size or _SIZE, row["file"])[0])
         images.append(np.rint(coarse * np.iinfo(np.uint16).max).astype(np.uint16))
         disks.append(_shrunk(disk, len(rates) // len(coarse)))
@@ -160,7 +161,7 @@ def _shrunk(disk, factor):
     return [(x + 0.5) / factor - 0.5, (y + 0.5) / factor - 0.5, radius / factor]
 
 
-def prepare_images(source, target, *, split=None, size=None, progress=None):
+def prepare_images(source, target, *, split=None, size=None, correction_table=None, progress=None):
     """
     Read whole images and their flare classes into training arrays.
 
@@ -179,6 +180,9 @@ def prepare_images(source, target, *, split=None, size=None, progress=None):
     size : `int`, optional
         Pixels along each axis that images are averaged to; unless told those of an archive, and 128 of FITS images,
         which become 5 to 3500 DN/s in logarithmic scaling.
+    correction_table : path-like, optional
+        Of FITS images, the table of the degradation of AIA, as SolarSoft has it
+        (``aia_V*_response_table.txt``); it takes aiapy, as images of level 1 do.
     progress : callable, optional
         Called with lines of text.
 
@@ -191,12 +195,18 @@ def prepare_images(source, target, *, split=None, size=None, progress=None):
     FileNotFoundError
         If a file is missing.
     ValueError
-        If no row is left, or a file is not what it has to be.
+        If no row is left, a file is not what it has to be, or there is a correction for images that are not calibrated.
+    RuntimeError
+        If an image is of level 1, or to be corrected, and aiapy is not installed.
     """
     source = Path(source)
     archived = source.suffix == ".npz"
     rows, classes = _rows(source.with_suffix(".csv") if archived else source, "index" if archived else "file", split)
-    read, scaling = (_display_images, "display") if archived else (_calibrated_images, "log")
+    if archived and correction_table is not None:
+        msg = "A correction of degradation is for FITS images: display-scaled ones were corrected, or not, before."
+        raise ValueError(msg)
+    calibrated = partial(_calibrated_images, correction_table=correction_table)
+    read, scaling = (_display_images, "display") if archived else (calibrated, "log")
     names, images, disks = read(source, rows, size, progress)
     records = [
         ImageRecord(name, row["datetime"], *one, [round(float(v), 3) for v in disk])

@@ -8,7 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["DN_RANGE", "SCALINGS", "Rates", "display_to_rates", "image_to_rates", "rates_to_image", "read_curve"]
+__all__ = [
+    "DN_RANGE",
+    "FROM_RATES",
+    "SCALINGS",
+    "Rates",
+    "display_to_rates",
+    "image_to_rates",
+    "rates_to_display",
+    "rates_to_image",
+    "read_curve",
+]
 
 #: DN/s at which the logarithmic scaling of images is 0 and 1 (after Ramunno et al. 2024, arXiv:2404.02552).
 DN_RANGE = (5.0, 3500.0)
@@ -68,6 +78,16 @@ def display_to_rates(image):
     return Rates(rates.astype(np.float32), uncertainty.astype(np.float32))
 
 
+def rates_to_display(rates):
+    """
+    The inverse of `display_to_rates`: from DN/s to 0 to 1, a display value over 255.
+    """
+    curve = read_curve()
+    known = np.log10(curve["rate"].to_value("DN / s"))
+    logarithm = np.log10(np.maximum(np.asarray(rates, dtype=np.float64), 10 ** known[0]))
+    return np.interp(logarithm, known, curve["display"]) / 255
+
+
 def rates_to_image(rates):
     """
     From DN/s to 0 to 1 in logarithmic scaling: clipped to `DN_RANGE`.
@@ -87,3 +107,5 @@ def image_to_rates(image):
 
 #: What turns an image of a generator into DN/s, by its scaling.
 SCALINGS = {"display": display_to_rates, "log": image_to_rates}
+#: What turns DN/s into an image, by its scaling.
+FROM_RATES = {"display": rates_to_display, "log": rates_to_image}

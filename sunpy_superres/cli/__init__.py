@@ -19,6 +19,7 @@ from sunpy_superres.cli.models import models_group
 from sunpy_superres.cli.training import (
     ablation_command,
     benchmark_command,
+    cross_validate_command,
     prepare_command,
     prepare_pairs_command,
     train_command,
@@ -75,6 +76,7 @@ for _command in (
     prepare_command,
     prepare_pairs_command,
     train_command,
+    cross_validate_command,
     benchmark_command,
     ablation_command,
     generate_command,

@@ -12,9 +12,6 @@ from sunpy_superres.cli.errors import one_line
 
 __all__ = ["evaluate_command", "fit_transfer_command", "generate_command", "prepare_images_command", "prepared_images"]
 
-#: Tables of images, as `sunpy_superres.training.prepare_images.prepare_images` takes them.
-TABLES = (".npz", ".csv")
-
 
 @click.command("generate")
 @click.argument("flare_class")

@@ -1,5 +1,6 @@
 """
-Commands that make and measure weights: ``prepare``, ``prepare-pairs``, ``train``, ``benchmark`` and ``ablation``.
+Commands that make and measure weights: ``prepare``, ``prepare-pairs``, ``train``, ``cross-validate``, ``benchmark`` and
+``ablation``.
 """
 
 import sys
@@ -9,10 +10,28 @@ from pathlib import Path
 import click
 
 from sunpy_superres.cli.errors import one_line
-from sunpy_superres.cli.images import TABLES, prepared_images
-from sunpy_superres.instruments import get_instrument
 
-__all__ = ["ablation_command", "benchmark_command", "prepare_command", "prepare_pairs_command", "train_command"]
+__all__ = [
+    "ablation_command",
+    "benchmark_command",
+    "cross_validate_command",
+    "prepare_command",
+    "prepare_pairs_command",
+    "train_command",
+]
+
+
+_workers = click.option(
+    "--workers", type=click.IntRange(min=1), help="Processes that read files; as many as are worth it unless told."
+)
+_simulation = click.option(
+    "--simulation",
+    "simulations",
+    multiple=True,
+    type=(click.Path(exists=True, path_type=Path), float),
+    metavar="NPY PIXEL",
+    help="A simulated continuum image (.npy) and its pixel in arcsec; may be given more than once.",
+)
 
 
 @click.command("train")
@@ -21,35 +40,124 @@ __all__ = ["ablation_command", "benchmark_command", "prepare_command", "prepare_
     "--data",
     required=True,
     type=click.Path(path_type=Path),
-    help="Folder of FITS files, or of prepared arrays; a table of images as for prepare-images.",
+    help="Folder of prepared arrays, of FITS files, or of pairs of FITS files; a table of images.",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for checkpoints and weights.")
-@click.option("--validation", type=click.Path(path_type=Path), help="As --data: fields that training is watched on.")
+@click.option("--validation", type=click.Path(path_type=Path), help="As --data: what training is watched on.")
 @click.option("--max-steps", type=click.IntRange(min=1), help="At most so many steps a stage, to try a recipe.")
 @click.option("--device", help="cpu or cuda; a GPU is used where there is one.")
-def train_command(recipe, data, out, validation, max_steps, device):
+@click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, help="GPUs (or processes) a node.")
+@click.option("--num-nodes", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option(
+    "--precision", type=click.Choice(["float32", "bfloat16"]), help="bfloat16 where it is native unless told."
+)
+@_simulation
+@_workers
+@click.option(
+    "--evaluate/--no-evaluate",
+    default=True,
+    show_default=True,
+    help="Measure the model at the end, and make a release.",
+)
+def train_command(
+    recipe, data, out, validation, max_steps, devices, num_nodes, simulations, workers, evaluate, **options
+):
     """
     Train a RECIPE (a TOML file, or the name of one that comes with the package).
 
-    Run again with the same OUT, it goes on from the last checkpoint.
+    Run again with the same OUT, it goes on from the last checkpoint. OUT gets the weights, a log and pictures of each
+    stage and, in OUT/release, all that is published of a model: its card has figures where there are validation data.
+
+    \b
+    Examples:
+      sunpy-superres train ldm-mdi --data hmi/train --validation hmi/validation --out run
+      sunpy-superres train ldm-mdi-pairs --data pairs --out run --max-steps 20
     """
     with one_line():
         fit = _fit()
+        from sunpy_superres.training.prepared import is_prepared, prepare_for  # NOQA: PLC0415
         from sunpy_superres.training.recipe import read_recipe  # NOQA: PLC0415
 
         recipe = read_recipe(recipe)
         if max_steps:
             recipe = recipe.with_steps(max_steps)
-        quantity = get_instrument(recipe.jitter.instrument).quantity
-        options = {"exclude": recipe.exclude, "quantity": quantity, "size": recipe.model.get("size")}
-        data = _prepared(data, out / "data", split="train", **options)
+        several = devices * num_nodes > 1
+        if several and not all(is_prepared(folder) for folder in (data, validation) if folder):
+            msg = "Several processes cannot prepare the same data: do it first, with `sunpy-superres prepare`."
+            raise ValueError(msg)
+        known = {"workers": workers, "progress": click.echo}
+        data = prepare_for(recipe, data, out / "data", split="train", simulations=simulations, **known)
         if validation is not None:
-            validation = _prepared(validation, out / "validation", split="validation", limbward=False, **options)
             from sunpy_superres.training.split import check_folders  # NOQA: PLC0415
 
+            validation = prepare_for(
+                recipe, validation, out / "validation", split="validation", limbward=False, **known
+            )
             check_folders(data, validation)
-        fit(recipe, data, out, validation=validation, device=device, progress=click.echo)
-    click.echo(f"wrote {out / 'model.safetensors'}")
+        options |= {"devices": devices, "num_nodes": num_nodes, "validation": validation, "progress": click.echo}
+        if fit(recipe, data, out, **options) is None:
+            return  # another process has the result
+        click.echo(f"wrote {out / 'model.safetensors'}")
+        if evaluate:
+            _finish(recipe, data, validation, out)
+
+
+def _finish(recipe, data, validation, out):
+    """
+    Measure a model, and make what is published of it; what goes wrong here does not undo the training.
+    """
+    from sunpy_superres.benchmark import evaluate_trained, write_release  # NOQA: PLC0415
+
+    try:
+        if validation is None:
+            click.echo("not measured: there are no validation data")
+        else:
+            evaluate_trained(out, recipe, data, validation, progress=click.echo)
+            click.echo(f"wrote {out / 'evaluation.json'}")
+    except (ValueError, OSError) as error:
+        click.echo(f"not measured: {error}")
+    try:
+        release = write_release(out)
+    except (ValueError, OSError) as error:
+        click.echo(f"no release: {error}")
+        return
+    click.echo(f"wrote {release}")
+    click.echo(f"to publish it: sunpy-superres models publish {release} OWNER/NAME --dry-run")
+
+
+@click.command("cross-validate")
+@click.argument("recipe")
+@click.option(
+    "--data", required=True, type=click.Path(path_type=Path), help="Folder of pairs of FITS files, or of prepared ones."
+)
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder for networks and figures.")
+@click.option("--max-steps", type=click.IntRange(min=1), help="At most so many steps a stage.")
+@click.option("--n-samples", default=20, show_default=True, type=click.IntRange(min=2))
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of the ensembles.")
+@click.option("--device", help="cpu or cuda; a GPU is used where there is one.")
+@_workers
+def cross_validate_command(recipe, data, out, max_steps, workers, **options):
+    """
+    Fine-tune a RECIPE on the pairs of all regions but one, and measure it on that one; so for each region.
+
+    \b
+    Example:
+      sunpy-superres cross-validate ldm-mdi-pairs --data pairs -o cross
+    """
+    from sunpy_superres.benchmark import comparison_table, cross_validate  # NOQA: PLC0415
+
+    with one_line():
+        _fit()
+        from sunpy_superres.training.prepared import prepare_for  # NOQA: PLC0415
+        from sunpy_superres.training.recipe import read_recipe  # NOQA: PLC0415
+
+        recipe = read_recipe(recipe)
+        if max_steps:
+            recipe = recipe.with_steps(max_steps)
+        data = prepare_for(recipe, data, out / "data", workers=workers, progress=click.echo)
+        rows = cross_validate(recipe, data, out, instrument=recipe.jitter.instrument, progress=click.echo, **options)
+    click.echo(comparison_table(rows))
+    click.echo(f"wrote {out / 'cross_validation.csv'}, {out / 'cross_validation.json'}")
 
 
 def _fit():
@@ -62,23 +170,6 @@ def _fit():
         msg = f"Training needs more packages, {error.name} is missing: with the source, pip install '.[train]'."
         raise RuntimeError(msg) from error
     return fit
-
-
-def _prepared(folder, target, *, split=None, size=None, exclude=(), **options):
-    """
-    The folder itself if it holds prepared arrays, else the other one, with arrays made from its FITS files; or from a
-    table of images, those of a split.
-    """
-    if (folder / "index.json").exists():
-        return folder
-    if folder.suffix in TABLES:
-        return prepared_images(folder, target, split=split, size=size)
-    from sunpy_superres.training.prepare import prepare  # NOQA: PLC0415
-
-    options = {"workers": None, **options}
-    records = prepare(folder, target, exclude=exclude, progress=click.echo, **options)
-    click.echo(f"{len(records)} fields in {target}")
-    return target
 
 
 class _Bits(click.ParamType):
@@ -117,9 +208,6 @@ _quality = click.option(
     help="Bits of QUALITY of HMI with which a file is skipped, such as 0x4000; 0 for none. "
     "Those that mean bad or missing data unless told.",
 )
-_workers = click.option(
-    "--workers", type=click.IntRange(min=1), help="Processes that read files; as many as are worth it unless told."
-)
 
 
 @click.command("prepare")
@@ -128,14 +216,7 @@ _workers = click.option(
 @click.option("--exclude", multiple=True, help="Part of the names of files to leave out; may be given more than once.")
 @click.option("--limbward/--no-limbward", default=True, show_default=True, help="Also copies as seen nearer the limb.")
 @click.option("--quantity", type=click.Choice(["magnetogram", "continuum"]), default="magnetogram", show_default=True)
-@click.option(
-    "--simulation",
-    "simulations",
-    multiple=True,
-    type=(click.Path(exists=True, path_type=Path), float),
-    metavar="NPY PIXEL",
-    help="A simulated continuum image (.npy) and its pixel in arcsec; may be given more than once.",
-)
+@_simulation
 @_quality
 @click.option(
     "--max-missing",
@@ -163,11 +244,12 @@ def prepare_command(data, out, exclude, split, fraction, test, block, gap, **opt
       sunpy-superres prepare HMI ARRAYS --split --validation 0.15 --test 0.1
     """
     with one_line():
-        if not split:
-            _prepared(data, out, exclude=exclude, **options)
-            return
-        from sunpy_superres.training.prepare import prepare_split  # NOQA: PLC0415
+        from sunpy_superres.training.prepare import prepare, prepare_split  # NOQA: PLC0415
 
+        if not split:
+            records = prepare(data, out, exclude=exclude, progress=click.echo, **options)
+            click.echo(f"{len(records)} fields in {out}")
+            return
         options |= {"validation": fraction, "test": test, "block": block, "gap": gap}
         prepare_split(data, out, exclude=exclude, progress=click.echo, **options)
 
@@ -294,7 +376,9 @@ def ablation_command(recipe, data, validation, out, **options):
         from sunpy_superres.training.recipe import read_recipe  # NOQA: PLC0415
 
         recipe = read_recipe(recipe)
-        data = _prepared(data, out / "data", exclude=recipe.exclude)
+        from sunpy_superres.training.prepared import prepare_for  # NOQA: PLC0415
+
+        data = prepare_for(recipe, data, out / "data", progress=click.echo)
         rows = ablation(recipe, data, validation, out, progress=click.echo, **options)
     click.echo(comparison_table(rows))
     click.echo("wrote " + ", ".join(str(out / f"ablation.{suffix}") for suffix in ("csv", "json", "png")))

@@ -105,8 +105,8 @@ class LatentDiffusion(SuperResolver):
         self.autoencoder = self.coder(latent_channels, latent_factor)
         options = {"correct": residual == "mean", "bounds": self.log_scales}
         self.regression = RegressionNetwork(factor, latent_channels, cells, *regression, **options)
-        # Field twice (linear and compressed), radius, latent of the estimate, the scale of what is drawn; and the latent
-        # in the unit of what is drawn, where that is the field.
+        # Field twice (linear and compressed), radius, latent of the estimate, the scale of what is drawn; and the
+        # latent in the unit of what is drawn, where that is the field.
         latents = 3 if residual == "none" else 2
         self.condition = ConditionEncoder(2 * cells**2 + 1 + latents * latent_channels, widths[0], condition_blocks)
         self.denoiser = UNet(latent_channels, widths, blocks)

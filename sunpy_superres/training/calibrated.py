@@ -8,7 +8,8 @@ import numpy as np
 
 import astropy.units as u
 
-from sunpy_superres.maps import read_map, regrid
+from sunpy_superres.maps import regrid
+from sunpy_superres.training.fields import read_sound
 
 __all__ = ["read_rates"]
 
@@ -37,8 +38,11 @@ def read_rates(path, *, scale=None, correction_table=None):
 
     Raises
     ------
+    Refused
+        If it is no sound file of an image.
     ValueError
-        If the unit is another one, north is not up, the image is synthetic, or the table does not fit it.
+        If the wavelength is not 171 Angstrom, the unit is another one, north is not up, the image is synthetic, or the
+        table does not fit it.
     RuntimeError
         If aiapy is needed and not installed.
 
@@ -47,9 +51,13 @@ def read_rates(path, *, scale=None, correction_table=None):
     Nothing is downloaded: the pointing is that of the header (`aiapy.calibrate.update_pointing` would ask JSOC), and
     the degradation is that of the given table only.
     """
-    smap = read_map(path)
+    path = Path(path)
+    smap = read_sound(path)
     if smap.meta.get("synthet"):
         msg = f"{path} is a synthetic image, not an observation."
+        raise ValueError(msg)
+    if smap.wavelength is None or not np.isclose(smap.wavelength.to_value(u.angstrom), 171):
+        msg = f"{path} shows {smap.wavelength}, not 171 Angstrom."
         raise ValueError(msg)
     if smap.processing_level == 1:
         smap = _aiapy("of level 1").register(smap)

@@ -19,7 +19,17 @@ from sunpy_superres import maps, observations
 from sunpy_superres.instruments import HMI_SCALE, INSTRUMENTS
 from sunpy_superres.training.quality import flaw
 
-__all__ = ["Field", "Kind", "Refused", "Tally", "observed_at", "radius_plane", "read_checked", "read_field"]
+__all__ = [
+    "Field",
+    "Kind",
+    "Refused",
+    "Tally",
+    "observed_at",
+    "radius_plane",
+    "read_checked",
+    "read_field",
+    "read_sound",
+]
 
 #: Solar radii within which pixels that are not known count as missing.
 _DISK = 0.98
@@ -67,7 +77,7 @@ class Kind(StrEnum):
     NO_PATCH = "without a patch that fits"
 
 
-class Refused(Exception):
+class Refused(ValueError):
     """
     Why a file is not used.
 
@@ -82,6 +92,9 @@ class Refused(Exception):
     def __init__(self, kind, why):
         super().__init__(kind, why)
         self.kind, self.why = kind, str(why).strip().splitlines()[0] if str(why).strip() else kind
+
+    def __str__(self):
+        return self.why
 
 
 class Tally:
@@ -142,7 +155,7 @@ def observed_at(smap):
     return time.isot
 
 
-def read_checked(path, *, bad_quality=None, instrument=None):
+def read_sound(path):
     """
     Read a file that may be anything.
 
@@ -150,20 +163,15 @@ def read_checked(path, *, bad_quality=None, instrument=None):
     ----------
     path : `pathlib.Path`
         The file.
-    bad_quality : `int`, optional
-        See `~sunpy_superres.training.quality.flaw`.
-    instrument : `str`, optional
-        As for `sunpy_superres.observations.read`.
 
     Returns
     -------
-    smap : `~sunpy.map.GenericMap`
-    observation : `~sunpy_superres.observations.Observation`
+    `~sunpy.map.GenericMap`
 
     Raises
     ------
     Refused
-        If it is no sound file of a magnetogram or continuum image.
+        If it is no sound file of an image.
     """
     if path.stat().st_size == 0:
         raise Refused(Kind.EMPTY, "the file is empty")
@@ -188,6 +196,33 @@ def read_checked(path, *, bad_quality=None, instrument=None):
         raise Refused(Kind.DAMAGED, changed[0])
     if smap.data.dtype.kind == "f" and not np.isfinite(smap.data).any():
         raise Refused(Kind.NOT_FINITE, "no pixel is finite")
+    return smap
+
+
+def read_checked(path, *, bad_quality=None, instrument=None):
+    """
+    Read a file that may be anything, and see what it shows.
+
+    Parameters
+    ----------
+    path : `pathlib.Path`
+        The file.
+    bad_quality : `int`, optional
+        See `~sunpy_superres.training.quality.flaw`.
+    instrument : `str`, optional
+        As for `sunpy_superres.observations.read`.
+
+    Returns
+    -------
+    smap : `~sunpy.map.GenericMap`
+    observation : `~sunpy_superres.observations.Observation`
+
+    Raises
+    ------
+    Refused
+        If it is no sound file of a magnetogram or continuum image.
+    """
+    smap = read_sound(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

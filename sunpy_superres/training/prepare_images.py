@@ -5,21 +5,22 @@ From display-scaled images, or calibrated FITS files, to the images that a gener
 import csv
 from contextlib import suppress
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 
-from sunpy_superres.flare_classes import class_of_flux, parse_flare_class
+from sunpy_superres.flare_classes import FLARE_CLASSES, class_of_flux, parse_flare_class
 from sunpy_superres.metrics.corona import LIMB_171, fit_limb
 from sunpy_superres.training.images import ImageRecord, write_images
-from sunpy_superres.transfer import rates_to_image
+from sunpy_superres.transfer import FROM_RATES
 
 __all__ = ["prepare_images"]
 
 #: Pixels along each axis of prepared FITS images, unless told.
 _SIZE = 128
+#: How images are stored, by their scaling.
+_STORED = {"display": np.uint8, "log": np.uint16}
 
 
 def _class_and_flux(row, path):
@@ -98,7 +99,7 @@ def _archived(path, rows):
 
 def _display_images(path, rows, size, progress):
     """
-    Names, images and disks of an archive.
+    Name, image and disk of each row of an archive.
     """
     images = _archived(path, rows)
     # The limb is fitted in the images as they are: in smaller ones it is too blurred for the same measure.
@@ -108,22 +109,51 @@ def _display_images(path, rows, size, progress):
         images = np.rint(_averaged(images, size, path)).astype(np.uint8)
     if progress is not None:
         progress(f"{len(rows)} images, {scale * factor:.2f} arcsec per pixel")
-    return [f"{path.stem}[{row['index']}]" for row in rows], images, [_shrunk(disk, factor) for disk in disks]
+    names = [f"{path.stem}[{row['index']}]" for row in rows]
+    return list(zip(names, images, [_shrunk(disk, factor) for disk in disks], strict=True))
 
 
-def _calibrated_images(path, rows, size, progress, correction_table=None):
+def _calibrated_images(path, rows, size, progress, *, scaling, scale=None, correction_table=None):
     """
-    Names, images and disks of FITS files.
+    Names, images and disks of FITS files; `None` for the files that cannot be used.
     """
     from sunpy_superres.training.calibrated import read_rates  # NOQA: PLC0415
+    from sunpy_superres.training.fields import Kind, Refused, Tally  # NOQA: PLC0415
 
-    images, disks = [], []
+    folder = path if path.is_dir() else path.parent
+    size, kind, tally = size or _SIZE, _STORED[scaling], Tally(progress)
+    found = []
     for row in rows:
-        rates, disk = read_rates(path.parent / row["file"], correction_table=correction_table)
-        coarse = rates_to_image(_averaged(rates[None], size or _SIZE, row["file"])[0])
-        images.append(np.rint(coarse * np.iinfo(np.uint16).max).astype(np.uint16))
-        disks.append(_shrunk(disk, len(rates) // len(coarse)))
-    return [row["file"] for row in rows], np.array(images), disks
+        try:
+            rates, disk = read_rates(folder / row["file"], scale=scale, correction_table=correction_table)
+            rates, disk = _averaged_or_cut(rates, disk, size, row["file"], scale)
+        except Refused as refused:
+            tally.skip(row["file"], refused)
+            found.append(None)
+            continue
+        except ValueError as error:
+            tally.skip(row["file"], Refused(Kind.OTHER, error))
+            found.append(None)
+            continue
+        tally.used += 1
+        found.append((row["file"], np.rint(FROM_RATES[scaling](rates) * np.iinfo(kind).max).astype(kind), disk))
+    tally.finish()
+    return found
+
+
+def _averaged_or_cut(rates, disk, size, name, scale):
+    """
+    An image of so many pixels along each axis: blocks are averaged or, if its scale is right, it is cut.
+    """
+    if scale is None:
+        coarse = _averaged(rates[None], size, name)[0]
+        return coarse, _shrunk(disk, len(rates) // size)
+    left, bottom = (round(place - (size - 1) / 2) for place in disk[:2])
+    cut = np.zeros((size, size), rates.dtype)
+    rows, columns = (slice(max(0, first), first + size) for first in (bottom, left))
+    inside = rates[rows, columns]
+    cut[max(0, -bottom) :, max(0, -left) :][: inside.shape[0], : inside.shape[1]] = inside
+    return cut, [disk[0] - left, disk[1] - bottom, disk[2]]
 
 
 def _disks(images, rows):
@@ -161,7 +191,28 @@ def _shrunk(disk, factor):
     return [(x + 0.5) / factor - 0.5, (y + 0.5) / factor - 0.5, radius / factor]
 
 
-def prepare_images(source, target, *, split=None, size=None, correction_table=None, progress=None):
+def _unlabeled(folder):
+    """
+    Rows of a folder of FITS files of which no class is known.
+    """
+    from sunpy_superres.training.fields import Refused, observed_at, read_sound  # NOQA: PLC0415
+
+    rows = []
+    for path in sorted(path for path in folder.iterdir() if ".fits" in path.suffixes):
+        try:
+            time = observed_at(read_sound(path))
+        except Refused:
+            time = None  # and it will be said when it is read for good
+        rows.append({"file": path.name, "datetime": time or "1970-01-01T00:00:00"})
+    if not rows:
+        msg = f"There is no FITS file in {folder}."
+        raise FileNotFoundError(msg)
+    return rows, [(len(FLARE_CLASSES), float("nan"))] * len(rows)
+
+
+def prepare_images(
+    source, target, *, split=None, size=None, scaling=None, scale=None, correction_table=None, progress=None
+):
     """
     Read whole images and their flare classes into training arrays.
 
@@ -172,14 +223,20 @@ def prepare_images(source, target, *, split=None, size=None, correction_table=No
         in the north) beside a ``NAME.csv`` with a row for each, or a ``NAME.csv`` alone with a column ``file``:
         calibrated FITS images in DN or DN/s, relative to the folder of the table. Columns: ``datetime``,
         ``goes_class``, ``xrs_flux_w_m2``, and if there are any ``split``, ``index``, ``xrs_class_max_30min``,
-        ``xrs_class_now``.
+        ``xrs_class_now``. Or a folder of such FITS images without a table: then no class is known, and a generator
+        learns images without one. Files that cannot be used are skipped, each with a line, and counted.
     target : path-like
         Folder for ``pixels.npy`` and ``index.json``; made if it is not there.
     split : `str`, optional
         Only rows with this value of ``split``.
     size : `int`, optional
-        Pixels along each axis that images are averaged to; unless told those of an archive, and 128 of FITS images,
-        which become 5 to 3500 DN/s in logarithmic scaling.
+        Pixels along each axis that images are averaged to; unless told those of an archive, and 128 of FITS images.
+    scaling : {"log", "display"}, optional
+        What FITS images become: 5 to 3500 DN/s in logarithmic scaling, or the display values of the archive, by the
+        curve of `sunpy_superres.transfer`. Defaults to ``"log"``; archives are in display scaling.
+    scale : `float`, optional
+        Arcsec per pixel that FITS images are brought to, and cut to ``size`` around the disk, instead of the mean over
+        blocks.
     correction_table : path-like, optional
         Of FITS images, the table of the degradation of AIA, as SolarSoft has it
         (``aia_V*_response_table.txt``); it takes aiapy, as images of level 1 do.
@@ -195,22 +252,37 @@ def prepare_images(source, target, *, split=None, size=None, correction_table=No
     FileNotFoundError
         If a file is missing.
     ValueError
-        If no row is left, a file is not what it has to be, or there is a correction for images that are not calibrated.
+        If no row or image is left, the archive is not what it has to be, or there is a correction or a scaling for
+        images that are not calibrated.
     RuntimeError
         If an image is of level 1, or to be corrected, and aiapy is not installed.
     """
     source = Path(source)
     archived = source.suffix == ".npz"
-    rows, classes = _rows(source.with_suffix(".csv") if archived else source, "index" if archived else "file", split)
-    if archived and correction_table is not None:
-        msg = "A correction of degradation is for FITS images: display-scaled ones were corrected, or not, before."
+    if scaling not in (None, *FROM_RATES):
+        msg = f"scaling must be one of {', '.join(FROM_RATES)}, not {scaling!r}."
         raise ValueError(msg)
-    calibrated = partial(_calibrated_images, correction_table=correction_table)
-    read, scaling = (_display_images, "display") if archived else (calibrated, "log")
-    names, images, disks = read(source, rows, size, progress)
+    if source.is_dir():
+        rows, classes = _unlabeled(source)
+    else:
+        table, column = (source.with_suffix(".csv"), "index") if archived else (source, "file")
+        rows, classes = _rows(table, column, split)
+    if archived:
+        if correction_table is not None or scaling == "log":
+            msg = "A correction of degradation, and a scaling, is for FITS images: those of an archive are as they are."
+            raise ValueError(msg)
+        scaling, found = "display", _display_images(source, rows, size, progress)
+    else:
+        scaling = scaling or "log"
+        options = {"scaling": scaling, "scale": scale, "correction_table": correction_table}
+        found = _calibrated_images(source, rows, size, progress, **options)
+    kept = [(*one, row, label) for one, row, label in zip(found, rows, classes, strict=True) if one is not None]
+    if not kept:
+        msg = f"No image of {source} can be used."
+        raise ValueError(msg)
     records = [
-        ImageRecord(name, row["datetime"], *one, [round(float(v), 3) for v in disk])
-        for name, row, one, disk in zip(names, rows, classes, disks, strict=True)
+        ImageRecord(name, row["datetime"], *label, [round(float(v), 3) for v in disk])
+        for name, _, disk, row, label in kept
     ]
-    write_images(target, images, records, scaling)
+    write_images(target, np.array([image for _, image, *_ in kept]), records, scaling)
     return records

@@ -127,10 +127,14 @@ class Recipe:
 
     def with_steps(self, steps):
         """
-        The same recipe with at most so many steps a stage, to try it out.
+        The same recipe with at most so many steps a stage, and no more patches than these use, to try it out.
         """
-        short = {name: replace(s, steps=min(s.steps, steps)) for name, s in self.stages.items()}
-        return replace(self, stages=short)
+
+        def shortened(stage):
+            block = min(stage.block, -(-steps // stage.reuse))
+            return replace(stage, block=block, steps=min(stage.steps, steps))
+
+        return replace(self, stages={name: shortened(stage) for name, stage in self.stages.items()})
 
 
 def _checked(cls, values, place):

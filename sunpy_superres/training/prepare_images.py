@@ -122,22 +122,22 @@ def _calibrated_images(path, rows, size, progress, *, scaling, scale=None, corre
 
     folder = path if path.is_dir() else path.parent
     size, kind, tally = size or _SIZE, _STORED[scaling], Tally(progress)
-    found = []
+    found, first = [], None
     for row in rows:
         try:
             rates, disk = read_rates(folder / row["file"], scale=scale, correction_table=correction_table)
             rates, disk = _averaged_or_cut(rates, disk, size, row["file"], scale)
-        except Refused as refused:
-            tally.skip(row["file"], refused)
-            found.append(None)
-            continue
         except ValueError as error:
-            tally.skip(row["file"], Refused(Kind.OTHER, error))
+            tally.skip(row["file"], error if isinstance(error, Refused) else Refused(Kind.OTHER, error))
+            first = first or error
             found.append(None)
             continue
         tally.used += 1
         found.append((row["file"], np.rint(FROM_RATES[scaling](rates) * np.iinfo(kind).max).astype(kind), disk))
     tally.finish()
+    if not tally.used:
+        msg = f"No image of {path} can be used; the first: {first}"
+        raise ValueError(msg)
     return found
 
 
@@ -269,7 +269,7 @@ def prepare_images(
         rows, classes = _rows(table, column, split)
     if archived:
         if correction_table is not None or scaling == "log":
-            msg = "A correction of degradation, and a scaling, is for FITS images: those of an archive are as they are."
+            msg = "A correction of degradation is for FITS images, and so is a scaling: an archive is as it is."
             raise ValueError(msg)
         scaling, found = "display", _display_images(source, rows, size, progress)
     else:
@@ -277,9 +277,6 @@ def prepare_images(
         options = {"scaling": scaling, "scale": scale, "correction_table": correction_table}
         found = _calibrated_images(source, rows, size, progress, **options)
     kept = [(*one, row, label) for one, row, label in zip(found, rows, classes, strict=True) if one is not None]
-    if not kept:
-        msg = f"No image of {source} can be used."
-        raise ValueError(msg)
     records = [
         ImageRecord(name, row["datetime"], *label, [round(float(v), 3) for v in disk])
         for name, _, disk, row, label in kept

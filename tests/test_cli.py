@@ -64,7 +64,7 @@ def test_results_are_not_replaced_unasked(run, mdi_file, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--method", "magic"], "known are bicubic, enhance, highresnet, ldm"),
+        (["--method", "magic"], "known are bicubic, ddpm, ddpm-residual, enhance, highresnet, ldm"),
         (["--n-samples", "0"], "n_samples must be"),
         (["--device", "teapot"], "cannot be used"),
         (["--model", "nowhere"], "neither a folder, nor"),
@@ -136,9 +136,24 @@ def test_train(run, tmp_path, mdi_map):
         "[model]\nlatent_channels = 4\nregression = [4, 1]\nwidths = [4, 4]\nblocks = [1, 1]\nsteps = 1\n"
         + "".join(f"[stages.{s}]\nsteps = 50\nbatch = 1\nsize = 64\nblock = 1\n" for s in ("regression", "flow"))
     )
-    result = run("train", recipe, "--data", data, "--out", tmp_path / "run", "--max-steps", 2, "--device", "cpu")
+    (data / "broken.fits").write_bytes(b"")
+    arguments = ("train", recipe, "--data", data, "--out", tmp_path / "run", "--max-steps", 2, "--device", "cpu")
+    result = run(*arguments)
     assert result.exit_code == 0, result.output
+    assert "skipped broken.fits: the file is empty" in result.output
+    assert "1 used, 1 skipped: 1 empty" in result.output
+    assert "not measured: there are no validation data" in result.output
+    # The recipe has no card, without which there is no release; the weights are there all the same.
+    assert "no release" in result.output
     assert superresolve(mdi_map, n_samples=1, model=tmp_path / "run").data.shape == (192, 256)
+
+
+def test_processes_share_what_is_prepared(run, tmp_path):
+    pytest.importorskip("pytorch_lightning")
+    result = run("train", "ldm-mdi", "--data", tmp_path, "--out", tmp_path / "run", "--devices", 2)
+    assert result.exit_code == 1
+    assert "Several processes cannot prepare the same data" in result.stderr
+    assert not (tmp_path / "run").exists()
 
 
 def test_prepare(run, tmp_path):

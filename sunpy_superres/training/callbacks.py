@@ -3,13 +3,14 @@ What happens beside the steps of a training: lines of text, pictures, and the lo
 """
 
 import csv
+import shutil
 import time
 
 import pytorch_lightning as pl
 
 from sunpy_superres._atomic import replacing
 
-__all__ = ["Pictures", "Status", "join_logs"]
+__all__ = ["Keeper", "Pictures", "Status", "join_logs"]
 
 #: Columns of the log that name a row.
 _STEP = "step"
@@ -56,6 +57,51 @@ class Status(pl.Callback):
         steps, seconds = trainer.global_step - (self.first or 0), time.monotonic() - self.begin
         if self.first is not None and steps > 0:
             self.patches_per_second = steps * module.options.batch / seconds
+
+
+class Keeper(pl.callbacks.Checkpoint):
+    """
+    Checkpoints to go on from, each complete or not there, and the best for the validation data.
+
+    Parameters
+    ----------
+    folder : `pathlib.Path`
+        Where to.
+    every : `int` or None
+        Steps between checkpoints; `None` for one after each look at the validation data, with what came of it.
+    judge : `pytorch_lightning.callbacks.EarlyStopping`, optional
+        Knows whether the last look was the best.
+    """
+
+    def __init__(self, folder, every, judge=None):
+        self.last, self.best = folder / "last.ckpt", folder / "best.ckpt"
+        self.every, self.judge = every, judge
+
+    def on_train_batch_end(self, trainer, module, *_):
+        """
+        Keep a checkpoint, if it is time.
+        """
+        if self.every and trainer.global_step % self.every == 0:
+            self._keep(trainer)
+
+    def on_validation_end(self, trainer, module):
+        """
+        Keep a checkpoint, unless that goes by steps.
+        """
+        if not self.every:
+            self._keep(trainer)
+
+    def _keep(self, trainer):
+        # Not the `ModelCheckpoint` of Lightning, which writes into the file that it replaces.
+        new = self.last.with_suffix(".new")
+        trainer.save_checkpoint(new)
+        if not trainer.is_global_zero:
+            return
+        if self.judge is not None and self.judge.wait_count == 0:
+            better = self.best.with_suffix(".new")
+            shutil.copyfile(new, better)
+            better.replace(self.best)
+        new.replace(self.last)
 
 
 class Pictures(pl.Callback):

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.utilities.warnings import PossibleUserWarning
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 from torch.utils.data import DataLoader
@@ -26,7 +26,7 @@ from sunpy_superres._atomic import replacing
 from sunpy_superres.inference import choose_device, choose_precision
 from sunpy_superres.instruments import HMI_SCALE
 from sunpy_superres.models import get_architecture
-from sunpy_superres.training.callbacks import Pictures, Status, join_logs
+from sunpy_superres.training.callbacks import Keeper, Pictures, Status, join_logs
 from sunpy_superres.training.tasks import STAGES
 from sunpy_superres.weights.fetch import fetch
 from sunpy_superres.weights.files import load_model, save_model
@@ -132,12 +132,10 @@ def _first_step(checkpoint):
 
 def _trainer(name, folder, options, watch, hardware, status, begin):
     """
-    What Lightning does for a stage; the status, and the best weights where there is patience.
+    What Lightning does for a stage.
     """
     every = min(options.validate_every, options.steps)
-    callbacks, best = [status], None
-    # Written after the looks at the validation fields, so that what came of them is in it.
-    when = {"every_n_epochs": 1, "save_on_train_epoch_end": False} if watch else {"every_n_train_steps": every}
+    callbacks, judge = [status], None
     if options.picture_every:
         if find_spec("matplotlib"):
             callbacks.append(Pictures(folder / "pictures", options.picture_every, options.steps))
@@ -147,14 +145,13 @@ def _trainer(name, folder, options, watch, hardware, status, begin):
         if not watch:
             msg = f"Stage {name} has patience, which needs validation data to see when it ends."
             raise ValueError(msg)
-        callbacks.append(EarlyStopping("validation_loss", patience=options.patience))
-        best = ModelCheckpoint(folder, filename="best", monitor="validation_loss", enable_version_counter=False, **when)
-        callbacks.append(best)
-    callbacks.append(ModelCheckpoint(folder, save_last=True, save_top_k=0, **when))
+        judge = EarlyStopping("validation_loss", patience=options.patience)
+        callbacks.append(judge)
+    callbacks.append(Keeper(folder, None if watch else every, judge))
     loggers = [CSVLogger(folder / "log", name="", version=f"step_{begin:07d}")]
     if find_spec("tensorboard"):
         loggers.append(TensorBoardLogger(folder, name="tensorboard", version="", purge_step=begin))
-    trainer = pl.Trainer(
+    return pl.Trainer(
         **hardware,
         max_steps=options.steps,
         gradient_clip_val=options.clip,
@@ -169,7 +166,6 @@ def _trainer(name, folder, options, watch, hardware, status, begin):
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    return trainer, best
 
 
 def _fit_stage(name, recipe, model, data, validation, out, device, hardware, say):
@@ -193,17 +189,16 @@ def _fit_stage(name, recipe, model, data, validation, out, device, hardware, say
     begin, status, started = _first_step(last), Status(say), time.monotonic()
     if begin:
         say(f"{name}: going on from step {begin}")
-    trainer, best = _trainer(name, folder, options, watch, hardware, status, begin)
+    trainer = _trainer(name, folder, options, watch, hardware, status, begin)
     # The task draws its own patches; the loaders only count.
     looks = DataLoader(range(_LOOKS), batch_size=None) if watch else None
     count = DataLoader(range(options.steps), batch_size=None)
-    trainer.fit(task, count, looks, ckpt_path=last if begin else None, weights_only=False)
-    patient = best is not None and trainer.global_step < options.steps and not trainer.interrupted
-    if trainer.interrupted or (trainer.global_step < options.steps and not patient):
+    trainer.fit(task, count, looks, ckpt_path=last if begin else None)
+    if trainer.interrupted or (trainer.global_step < options.steps and not options.patience):
         msg = f"Stage {name} stopped at step {trainer.global_step} of {options.steps}; run it again to go on."
         raise RuntimeError(msg)
-    if best is not None:
-        state = torch.load(best.best_model_path, map_location=device, weights_only=False)
+    if options.patience:
+        state = torch.load(folder / "best.ckpt", map_location=device, weights_only=False)
         task.load_state_dict(state["state_dict"])
         say(f"{name}: the validation was best at step {state['global_step']}")
     if trainer.is_global_zero:

@@ -4,6 +4,7 @@ import itertools
 import json
 import sys
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from astropy.io import fits
 from astropy.time import Time
 
 from sunpy_superres.cli import main
-from sunpy_superres.training import archives, downloads
+from sunpy_superres.training import archives, calibrated, downloads
 from sunpy_superres.training.acquire import fetch_aia, fetch_pairs, find_email
 from sunpy_superres.training.prepare_images import prepare_images
 
@@ -365,7 +366,7 @@ DAY = ("2011-02-15T00:00", "2011-02-15T10:00")
 
 
 @pytest.mark.parametrize("true_flux", [False, True])
-def test_fetch_aia(corona, tmp_path, true_flux):
+def test_fetch_aia(corona, tmp_path, true_flux, monkeypatch):
     pytest.importorskip("sunkit_instruments", reason="the extra 'archive' is not installed")
     found = fetch_aia(*DAY, tmp_path / "aia", true_flux=true_flux, **EMAIL)
     assert found.complete == 9
@@ -376,7 +377,8 @@ def test_fetch_aia(corona, tmp_path, true_flux):
     assert (flare["goes_class"], small["goes_class"]) == (("X1.14286", "C3.57143") if true_flux else ("M8", "C2.5"))
     assert {row["flux_scale"] for row in rows.values()} == {"true" if true_flux else "reported"}
     assert (flare["split"], small["split"]) == ("train", "validation")
-    # What is written is what training reads.
+    # What is written is what training reads, once aiapy has registered it.
+    monkeypatch.setattr(calibrated, "_aiapy", lambda _: SimpleNamespace(register=lambda smap: smap))
     for split, row in (("train", flare), ("validation", small)):
         (record,) = prepare_images(found.images, tmp_path / split, split=split)
         assert record.name == row["file"]

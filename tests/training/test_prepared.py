@@ -79,7 +79,7 @@ def test_images_beside_their_table(sky, tmp_path):
     with pytest.raises(ValueError, match="scaling must be one of"):
         prepare_images(folder, tmp_path / "no", scaling="linear")
     (folder / "a.fits").write_bytes(b"")
-    with pytest.raises(ValueError, match="No image of .* can be used"):
+    with pytest.raises(ValueError, match=r"No image of .* can be used"):
         prepare_for(log, folder, tmp_path / "none", split="train")
     assert not (tmp_path / "none" / "index.json").exists()
 

@@ -3,6 +3,7 @@ Fine-tuning on few real pairs, tested where it counts: on a region that it has n
 """
 
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ __all__ = ["cross_validate"]
 _FIGURES = ("rmse_ratio", "correlation_gain", "spread_skill")
 
 
-def cross_validate(recipe, data, out, *, instrument="mdi", n_samples=20, seed=0, device=None, progress=None):
+def cross_validate(recipe, data, out, *, instrument="mdi", gap=336.0, n_samples=20, seed=0, device=None, progress=None):
     """
     Train a recipe on the pairs of all regions but one, measure it on the pairs of that one, and so on for each.
 
@@ -31,6 +32,9 @@ def cross_validate(recipe, data, out, *, instrument="mdi", n_samples=20, seed=0,
         that are found there are gone on from.
     instrument : `str`, optional
         Whose observations they are.
+    gap : `float`, optional
+        Hours: regions that were seen within so long of the one that is left out are left out as well, since they may
+        show the same place on the Sun. Defaults to two weeks.
     n_samples, seed : `int`, optional
         Of the ensembles.
     device : `str`, optional
@@ -47,19 +51,23 @@ def cross_validate(recipe, data, out, *, instrument="mdi", n_samples=20, seed=0,
     Raises
     ------
     ValueError
-        If the recipe starts from nothing, or there are pairs of fewer than two regions.
+        If the recipe starts from nothing, there are pairs of fewer than two regions, or all are too near in time.
     """
     from sunpy_superres.training.fit import fit  # NOQA: PLC0415
 
     if not isinstance(recipe.start, str):
         msg = f"The recipe {recipe.name!r} must start from a whole model, to be compared with it."
         raise ValueError(msg)
-    names = {}
+    times = {}
     for record, _, seen in read_fields(data):
         if seen is not None:
-            names.setdefault(record.region, set()).add(record.name)
-    if len(names) < 2:
-        msg = f"{data} holds pairs of {len(names)} regions; to leave one out takes two at least."
+            times.setdefault(record.region, []).append(record.time)
+    if len(times) < 2:
+        msg = f"{data} holds pairs of {len(times)} regions; to leave one out takes two at least."
+        raise ValueError(msg)
+    left_out = {region: _near(region, times, gap) for region in sorted(times)}
+    if alone := [region for region, near in left_out.items() if len(near) == len(times)]:
+        msg = f"All pairs are within {gap:g} hours of those of {alone[0]}: nothing is left to learn from."
         raise ValueError(msg)
     out = Path(out)
     options = {
@@ -70,8 +78,8 @@ def cross_validate(recipe, data, out, *, instrument="mdi", n_samples=20, seed=0,
         "device": device,
     }
     rows, images = [], []
-    for number, (region, files) in enumerate(sorted(names.items())):
-        fold = replace(recipe, exclude=(*recipe.exclude, *sorted(files)))
+    for number, (region, near) in enumerate(left_out.items()):
+        fold = replace(recipe, exclude=(*recipe.exclude, *(f"region:{name}" for name in near)))
         model = fit(fold, data, out / f"without_{number}", device=device, progress=progress or (lambda _: None))
         row = {"region": region}
         for suffix, weights in (("_before", recipe.start), ("", model)):
@@ -91,3 +99,17 @@ def cross_validate(recipe, data, out, *, instrument="mdi", n_samples=20, seed=0,
     )
     write_csv(rows, out / "cross_validation.csv")
     return rows
+
+
+def _near(region, times, gap):
+    """
+    The regions that were seen within so many hours of one, itself among them.
+    """
+    here = [datetime.fromisoformat(time) for time in times[region] if time]
+    near = []
+    for name, others in sorted(times.items()):
+        there = [datetime.fromisoformat(time) for time in others if time]
+        apart = [abs((a - b).total_seconds()) / 3600 for a in here for b in there]
+        if name == region or (apart and min(apart) < gap):
+            near.append(name)
+    return near

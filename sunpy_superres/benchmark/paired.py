@@ -6,8 +6,8 @@ import numpy as np
 
 import sunpy_superres
 from sunpy_superres import metrics
-from sunpy_superres.benchmark._scene import FACTOR, about, input_map, progress_bar, ratio
-from sunpy_superres.instruments import get_instrument
+from sunpy_superres.benchmark._scene import FACTOR, about, progress_bar, ratio
+from sunpy_superres.instruments import HMI_SCALE, SOLAR_RADIUS, get_instrument
 
 __all__ = ["paired_fields", "read_fields"]
 
@@ -91,7 +91,8 @@ def paired_fields(
         raise ValueError(msg)
     gain, images, meta = get_instrument(instrument).to_hmi, [], None
     for record, truth, seen in progress_bar(pairs, show=progress):
-        smap = input_map(seen / gain, instrument)
+        truth, seen = _known(truth, seen)
+        smap = _placed(seen / gain, instrument, record.plane[0])
         result = sunpy_superres.superresolve(smap, method, n_samples, seed=seed, **options)
         plain = sunpy_superres.superresolve(smap, "bicubic", n_samples=1)
         meta, fine, bicubic = result.meta, np.asarray(result.data), np.asarray(plain.data)
@@ -100,7 +101,7 @@ def paired_fields(
         figures["rmse_ratio"] = ratio(figures["rmse"], figures["rmse_bicubic"])
         figures["correlation_gain"] = figures["correlation"] - figures["correlation_bicubic"]
         if result.uncertainty is not None:
-            spread = float(np.sqrt(np.mean(np.square(result.uncertainty.array, dtype=np.float64))))
+            spread = float(np.sqrt(np.nanmean(np.square(result.uncertainty.array, dtype=np.float64))))
             figures["spread_skill"] = ratio(spread, figures["rmse"])
         images.append({"file": record.name, "region": record.region, "shape": list(truth.shape), **figures})
     names = [name for name in images[0] if name not in ("file", "region", "shape")]
@@ -109,3 +110,23 @@ def paired_fields(
         "images": images,
         "figures": {f"pairs_{name}": float(np.mean([image[name] for image in images])) for name in names},
     }
+
+
+def _known(truth, seen):
+    """
+    A pair with NaN where nothing was seen: pixels that are zero, all of a block and what is below it.
+    """
+    blocks = truth.reshape(seen.shape[0], FACTOR, seen.shape[1], FACTOR)
+    unknown = (seen == 0) & (blocks == 0).all(axis=(1, 3))
+    fine = np.kron(unknown, np.ones((FACTOR, FACTOR), dtype=bool))
+    return np.where(fine, np.nan, truth), np.where(unknown, np.nan, seen)
+
+
+def _placed(field, instrument, radius):
+    """
+    A Map of a field as far from disk center as it was.
+    """
+    from sunpy_superres.maps import from_array  # NOQA: PLC0415
+
+    place = {"center": (radius * SOLAR_RADIUS, 0), "rsun_obs": SOLAR_RADIUS}
+    return from_array(field, scale=FACTOR * HMI_SCALE, instrument=instrument, **place)

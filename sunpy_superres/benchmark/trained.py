@@ -23,7 +23,7 @@ _FIELDS, _PATCHES = 8, 64
 _RESULTS, _RELEASE, _ENTRY = "evaluation.json", "release", "registry_entry.toml"
 
 
-def evaluate_trained(folder, recipe, data, validation, *, n_samples=8, seed=0, progress=None):
+def evaluate_trained(folder, recipe, data, validation, *, n_samples=8, seed=0, command=None, progress=None):
     """
     Measure a model that was just trained, by the protocol for its kind.
 
@@ -41,6 +41,8 @@ def evaluate_trained(folder, recipe, data, validation, *, n_samples=8, seed=0, p
         Prepared arrays: those of the training, and others.
     n_samples, seed : `int`, optional
         Size and seed of ensembles; of generators, draws of each class.
+    command : `str`, optional
+        The command that led here, for the card.
     progress : callable, optional
         Called with lines of text.
 
@@ -59,7 +61,7 @@ def evaluate_trained(folder, recipe, data, validation, *, n_samples=8, seed=0, p
     folder = Path(folder)
     measure = _PROTOCOLS[load_model(folder).purpose]
     results = measure(folder, recipe, Path(data), Path(validation), n_samples, seed)
-    results["command"] = f"train {recipe.name}.toml --validation VALIDATION"
+    results["command"] = command or "train RECIPE --data DATA --validation VALIDATION --out OUT"
     write_json(results, folder / _RESULTS)
     if progress is not None:
         for name, value in results["figures"].items():
@@ -153,6 +155,9 @@ def _logged(folder, recipe, data, validation, n_samples, seed):
     """
     with (folder / list(recipe.stages)[-1] / "log" / "metrics.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row.get("validation_loss")]
+    if not rows:
+        msg = "it was trained without validation data, and its log is all that such a model is measured by"
+        raise ValueError(msg)
     last = {key: float(value) for key, value in rows[-1].items() if key.startswith("validation_") and value}
     return {**about("training", _provenance(folder, recipe), seed=recipe.seed), "figures": last}
 

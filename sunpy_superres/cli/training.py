@@ -78,7 +78,7 @@ def train_command(
         from sunpy_superres.training.prepared import is_prepared, prepare_for  # NOQA: PLC0415
         from sunpy_superres.training.recipe import read_recipe  # NOQA: PLC0415
 
-        recipe = read_recipe(recipe)
+        name, recipe = recipe, read_recipe(recipe)
         if max_steps:
             recipe = recipe.with_steps(max_steps)
         several = devices * num_nodes > 1
@@ -99,10 +99,10 @@ def train_command(
             return  # another process has the result
         click.echo(f"wrote {out / 'model.safetensors'}")
         if evaluate:
-            _finish(recipe, data, validation, out)
+            _finish(recipe, data, validation, out, f"train {name} --data DATA --validation VALIDATION --out OUT")
 
 
-def _finish(recipe, data, validation, out):
+def _finish(recipe, data, validation, out, command):
     """
     Measure a model, and make what is published of it; what goes wrong here does not undo the training.
     """
@@ -112,13 +112,13 @@ def _finish(recipe, data, validation, out):
         if validation is None:
             click.echo("not measured: there are no validation data")
         else:
-            evaluate_trained(out, recipe, data, validation, progress=click.echo)
+            evaluate_trained(out, recipe, data, validation, command=command, progress=click.echo)
             click.echo(f"wrote {out / 'evaluation.json'}")
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RuntimeError) as error:
         click.echo(f"not measured: {error}")
     try:
         release = write_release(out)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RuntimeError) as error:
         click.echo(f"no release: {error}")
         return
     click.echo(f"wrote {release}")

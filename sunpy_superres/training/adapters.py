@@ -65,11 +65,11 @@ def merged_state(module):
     """
     state = {}
     for name, value in module.state_dict().items():
-        layer, adapted, rest = name.partition(".parametrizations.weight.")
+        layer, adapted, rest = name.partition("parametrizations.weight.")
         if not adapted:
             state[name] = value
-        elif rest == "original":
-            state[f"{layer}.weight"] = module.get_submodule(layer).weight.detach()
+        elif rest == "original":  # of the module itself, or of one within
+            state[f"{layer}weight"] = module.get_submodule(layer.rstrip(".")).weight.detach()
     return state
 
 

@@ -34,7 +34,7 @@ class Status(pl.Callback):
         """
         The first step, which takes longer than others, is not counted.
         """
-        self.start, self.first = time.monotonic(), None
+        self.start, self.begin, self.first = time.monotonic(), time.monotonic(), None
 
     def on_train_batch_end(self, trainer, module, *_):
         """
@@ -76,6 +76,13 @@ class Keeper(pl.callbacks.Checkpoint):
     def __init__(self, folder, every, judge=None):
         self.last, self.best = folder / "last.ckpt", folder / "best.ckpt"
         self.every, self.judge = every, judge
+
+    def on_train_start(self, trainer, module):
+        """
+        Stop where it was stopped before: Lightning does not remember that.
+        """
+        if self.judge is not None and self.judge.wait_count >= self.judge.patience:
+            trainer.should_stop = True
 
     def on_train_batch_end(self, trainer, module, *_):
         """

@@ -26,6 +26,7 @@ from sunpy_superres._atomic import replacing
 from sunpy_superres.inference import choose_device, choose_precision
 from sunpy_superres.instruments import HMI_SCALE
 from sunpy_superres.models import get_architecture
+from sunpy_superres.training.arrays import hashes, read_index
 from sunpy_superres.training.callbacks import Keeper, Pictures, Status, join_logs
 from sunpy_superres.training.tasks import STAGES
 from sunpy_superres.weights.fetch import fetch
@@ -62,9 +63,10 @@ def quiet():
 _SAMPLING = ("steps", "solver", "shift", "spread", "guidance", "radii")
 
 
-def _fingerprint(name, recipe, data):
+def _fingerprint(name, recipe, precision, contents):
     """
-    Hash of all that decides the outcome of a stage: the recipe up to it, and the data.
+    Hash of all that decides the outcome of a stage: the recipe up to it, the precision, and the data; those of the
+    validation only where they decide when it ends.
     """
     names = list(recipe.stages)
     decisive = {
@@ -75,8 +77,11 @@ def _fingerprint(name, recipe, data):
         "exclude": recipe.exclude,
         "simulated": recipe.simulated,
         "stages": {n: asdict(replace(recipe.stages[n], picture_every=0)) for n in names[: names.index(name) + 1]},
-        "data": (data / "index.json").read_text(),
+        "precision": precision,
+        "data": contents["data"],
     }
+    if any(recipe.stages[n].patience for n in names[: names.index(name) + 1]):
+        decisive["validation"] = contents["validation"]
     if recipe.start:
         parts = recipe.start if isinstance(recipe.start, dict) else {"": recipe.start}
         decisive["start"] = {part: sha256_of(_starting_folder(name) / WEIGHTS) for part, name in parts.items()}
@@ -111,7 +116,7 @@ def _claim(folder, fingerprint):
     mark = folder / "fingerprint"
     if mark.exists() and mark.read_text() != fingerprint:
         msg = (
-            f"{folder} holds a stage of another recipe, of other data, or one cut short by --max-steps. "
+            f"{folder} holds a stage of another recipe, of other data or precision, or one cut short by --max-steps. "
             "Train into another folder, or remove it."
         )
         raise ValueError(msg)
@@ -168,7 +173,7 @@ def _trainer(name, folder, options, watch, hardware, status, begin):
     )
 
 
-def _fit_stage(name, recipe, model, data, validation, out, device, hardware, say):
+def _fit_stage(name, recipe, model, data, validation, out, device, hardware, contents, say):
     """
     Train a stage, or find it trained; its speed in patches per second where it was trained.
     """
@@ -179,7 +184,7 @@ def _fit_stage(name, recipe, model, data, validation, out, device, hardware, say
     pool, watch = task_type.open_pools(recipe, options, model, data, validation, device)
     if pool.remark:
         say(f"{data}: {pool.remark}")
-    _claim(folder, _fingerprint(name, recipe, data))
+    _claim(folder, _fingerprint(name, recipe, hardware["precision"], contents))
     task = task_type(model, pool, watch, options, recipe.seed)
     if finished.exists():
         task.load_state_dict(torch.load(finished, weights_only=True, map_location=device)["state_dict"])
@@ -293,10 +298,12 @@ def fit(
         raise ValueError(msg)
     if recipe.start:
         _begin(model, recipe.start)
+    read_index(data)  # or there is none
+    contents = {"data": hashes(data), "validation": validation and hashes(validation)}
     say, speeds = rank_zero_only(progress), {}
     for name in recipe.stages:
         with quiet():
-            speeds[name] = _fit_stage(name, recipe, model, Path(data), validation, out, device, hardware, say)
+            speeds[name] = _fit_stage(name, recipe, model, data, validation, out, device, hardware, contents, say)
     if rank_zero_only.rank:
         return None
     _write(recipe, model, out, device, precision, speeds, devices * num_nodes)

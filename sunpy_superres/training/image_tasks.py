@@ -84,14 +84,15 @@ class FeaturesTask(_ImageTask):
     Features that tell one image from all others, whichever way it is turned and mirrored, and that hold its X-ray flux.
     """
 
+    shares = False
+
     def draw(self, pool, generator):
         """
         The same images twice, varied in two ways.
         """
-        state = generator.get_state()
-        first = pool.draw(self.options.batch, generator)
-        chosen = pool.choose(self.options.batch, generator.set_state(state))
-        return first.image, pool.vary(chosen, generator.manual_seed(int(chosen.sum()))).image, first.flux
+        chosen = pool.choose(self.options.batch, generator)
+        first, second = (pool.vary(chosen, generator) for _ in range(2))
+        return first.image, second.image, first.flux
 
     def loss(self, digest):
         """

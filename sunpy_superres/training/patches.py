@@ -48,6 +48,10 @@ class Record:
     seen : `int`, optional
         Place in the array of the first pixel of the low-resolution field that was observed of the same Sun, in the
         units and steps of the fine one, shape // factor; `None` where there is none.
+    factor : `int`, optional
+        Fine pixels of one of its pixels, along each axis.
+    instrument : `str`, optional
+        Whose it is.
     """
 
     name: str
@@ -58,6 +62,8 @@ class Record:
     quantity: str = "magnetogram"
     time: str | None = None
     seen: int | None = None
+    factor: int | None = None
+    instrument: str | None = None
 
     def as_dict(self):
         """
@@ -130,7 +136,7 @@ class PatchPool:
     jitter : `Jitter`, optional
         Variation of the forward operator.
     exclude : iterable of `str`, optional
-        Parts of the names of files whose fields are left out.
+        Parts of the names of files whose fields are left out; ``region:NAME`` for the fields of a region.
     quiet : `float`, optional
         Weight of a patch whose standard deviation is below 25 G (2.5 % of a continuum), relative to the others.
     simulated : `float`, optional
@@ -160,7 +166,9 @@ class PatchPool:
         if self.jitter.sharpening:
             self.margin += -(-(len(sharpening_kernel()) // 2) // factor)
         records = [Record(**record) for record in index]
-        self.records = [record for record in records if not any(part in record.name for part in exclude)]
+        self.records = [
+            r for r in records if not any(part in r.name or part == f"region:{r.region}" for part in exclude)
+        ]
         if not self.records:
             msg = f"Every field in {folder} is excluded."
             raise ValueError(msg)
@@ -176,6 +184,7 @@ class PatchPool:
             raise ValueError(msg)
         if self.paired:
             self.margin = 0  # nothing is blurred
+            self._check_pairs(folder)
         pixels = read_pixels(folder)
         whole = size + 2 * self.margin * factor
 
@@ -201,6 +210,15 @@ class PatchPool:
         self._transfers = None
         if self.jitter.sharpening:
             self._transfers = [self._transfer(kernel) for kernel in (sharpening_kernel(tails=0), sharpening_kernel())]
+
+    def _check_pairs(self, folder):
+        for record in self.records:
+            if record.factor not in (None, self.factor):
+                msg = f"{folder} holds pairs of a factor of {record.factor}, and {self.factor} is needed."
+                raise ValueError(msg)
+            if record.instrument not in (None, self.jitter.instrument):
+                msg = f"{folder} holds pairs of {record.instrument}, and those of {self.jitter.instrument} are needed."
+                raise ValueError(msg)
 
     @property
     def simulated(self):

@@ -2,14 +2,18 @@
 Whatever a user has, made into the arrays that a recipe is trained on.
 """
 
+import json
 from pathlib import Path
 
+from sunpy_superres._atomic import replacing
 from sunpy_superres.instruments import get_instrument
 
 __all__ = ["is_prepared", "prepare_for"]
 
 #: What `fetch_aia` writes beside its images, and `fetch_pairs`.
 _IMAGES, _MANIFEST = "images.csv", "manifest.csv"
+#: What arrays were made of, beside them.
+_SOURCE = "source.json"
 
 
 def is_prepared(folder):
@@ -53,7 +57,8 @@ def prepare_for(recipe, source, target, *, split=None, limbward=True, simulation
     Raises
     ------
     FileNotFoundError, ValueError
-        If there is nothing that the recipe can be trained on.
+        If there is nothing that the recipe can be trained on, or the target holds arrays that were made of other files
+        or otherwise.
     """
     from sunpy_superres.models import get_architecture  # NOQA: PLC0415
 
@@ -62,35 +67,60 @@ def prepare_for(recipe, source, target, *, split=None, limbward=True, simulation
         return source
     if not source.exists():
         raise FileNotFoundError(2, "there is no such file or folder", str(source))
-    if get_architecture(recipe.method).purpose in ("generate", "describe"):
-        return _images(recipe, source, target, split, progress)
+    model = get_architecture(recipe.method)(**recipe.model)
     instrument = recipe.jitter.instrument
-    if (source / _MANIFEST).is_file() or any(source.glob(f"*_{instrument}.fits*")):
-        from sunpy_superres.training.prepare_pairs import prepare_pairs  # NOQA: PLC0415
+    options = {"progress": progress}
+    if model.purpose in ("generate", "describe"):
+        from sunpy_superres.training.prepare_images import prepare_images as prepare  # NOQA: PLC0415
 
-        prepare_pairs(source, target, instrument=instrument, workers=workers, progress=progress)
+        options |= {"split": split, **_image_options(recipe, model, source)}
+        source = source / _IMAGES if (source / _IMAGES).is_file() else source
+    elif (source / _MANIFEST).is_file() or any(source.glob(f"*_{instrument}.fits*")):
+        from sunpy_superres.training.prepare_pairs import prepare_pairs as prepare  # NOQA: PLC0415
+
+        options |= {"instrument": instrument, "factor": model.factor, "workers": workers}
+    else:
+        from sunpy_superres.training.prepare import prepare  # NOQA: PLC0415
+
+        options |= {"exclude": recipe.exclude, "quantity": get_instrument(instrument).quantity}
+        options |= {"simulations": simulations, "limbward": limbward, "workers": workers}
+    made_of = _made_of(source, prepare, options)
+    if is_prepared(target):
+        if not (target / _SOURCE).is_file() or json.loads((target / _SOURCE).read_text()) != made_of:
+            msg = (
+                f"{target} holds arrays that were made of other files, or otherwise. Train into another folder, or "
+                "remove it."
+            )
+            raise ValueError(msg)
+        if progress is not None:
+            progress(f"{target}: prepared before, of the same files")
         return target
-    from sunpy_superres.training.prepare import prepare  # NOQA: PLC0415
-
-    options = {"exclude": recipe.exclude, "quantity": get_instrument(instrument).quantity, "simulations": simulations}
-    prepare(source, target, limbward=limbward, workers=workers, progress=progress, **options)
+    if model.purpose in ("generate", "describe") and source.is_dir() and progress is not None:
+        progress(f"{source} holds no {_IMAGES}: the class of no image is known")
+    records = prepare(source, target, **options)
+    with replacing(target / _SOURCE) as temporary:
+        temporary.write_text(json.dumps(made_of))
+    if progress is not None:
+        progress(f"{len(records)} {'images' if model.purpose in ('generate', 'describe') else 'fields'} in {target}")
     return target
 
 
-def _images(recipe, source, target, split, progress):
-    from sunpy_superres.models import get_architecture  # NOQA: PLC0415
-    from sunpy_superres.training.prepare_images import prepare_images  # NOQA: PLC0415
+def _made_of(source, prepare, options):
+    """
+    What decides the arrays: the files, by size and time, and how they are prepared.
+    """
+    files = sorted(path for path in source.rglob("*") if path.is_file()) if source.is_dir() else [source]
+    states = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in files]
+    decisive = {key: value for key, value in options.items() if key not in ("progress", "workers")}
+    return json.loads(json.dumps({"how": prepare.__name__, "options": decisive, "files": states}, default=str))
 
-    model = get_architecture(recipe.method)(**recipe.model)
-    if (source / _IMAGES).is_file():
-        source /= _IMAGES
+
+def _image_options(recipe, model, source):
+    """
+    Size, scaling and plate scale of images.
+    """
     options = {"size": model.size}
     if source.suffix != ".npz":
         # As large on the plate, and in the scaling, as what the recipe was made for.
         options |= {"scaling": model.scaling, "scale": recipe.scale}
-    if source.is_dir() and progress is not None:
-        progress(f"{source} holds no {_IMAGES}: the class of no image is known")
-    records = prepare_images(source, target, split=split, progress=progress, **options)
-    if progress is not None:
-        progress(f"{len(records)} images in {target}")
-    return target
+    return options

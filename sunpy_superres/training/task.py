@@ -63,6 +63,8 @@ class Task(pl.LightningModule):
 
     #: Names of the parts of the model that the stage trains; all of them unless told.
     parts = ()
+    #: Whether several processes can share a batch.
+    shares = True
     #: Opens the data of a recipe: a function of recipe, options, model, folders and device that returns two pools, the
     #: second `None` where there is no folder.
     open_pools = staticmethod(open_pools)
@@ -145,6 +147,9 @@ class Task(pl.LightningModule):
         Move the parts that are used but not trained to the device.
         """
         self._place, self._processes = self.trainer.global_rank, self.trainer.world_size
+        if self._processes > 1 and not self.shares:
+            msg = f"{type(self).__name__} compares all images of a batch with each other: train it on one process."
+            raise ValueError(msg)
         if self.options.batch % self._processes:
             msg = f"A batch of {self.options.batch} cannot be shared by {self._processes} processes alike."
             raise ValueError(msg)
@@ -168,9 +173,10 @@ class Task(pl.LightningModule):
         generator = self.generator(step)
         chosen = torch.randperm(len(block[0]), generator=generator, device=block[0].device)[: options.batch]
         # What a network draws by itself, as dropout does, must not depend on how often the run was interrupted.
-        torch.manual_seed(generator.initial_seed())
+        torch.manual_seed((generator.initial_seed() + self._place) % 2**63)
         digest = self.randomize(tuple(part[chosen] for part in block), generator)
-        # Every process draws the whole batch and computes its share: the result is that of one process.
+        # Every process draws the whole batch and computes its share: where the loss is an average over the batch, the
+        # result is that of one process.
         return tuple(part[self._place :: self._processes] for part in digest)
 
     def training_step(self, _, index):
@@ -185,10 +191,11 @@ class Task(pl.LightningModule):
             self.log(name, value, batch_size=self.options.batch, sync_dist=self._processes > 1)
         return loss
 
-    def on_train_batch_end(self, *_):
+    def optimizer_step(self, *arguments, **options):
         """
-        Update the moving average of the weights.
+        Update the weights and their moving average, before any callback writes a checkpoint.
         """
+        super().optimizer_step(*arguments, **options)
         self.average.update_parameters(self.trained)
 
     def validation_step(self, index, _):

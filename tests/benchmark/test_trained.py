@@ -57,7 +57,9 @@ def model(recipe, data, tmp_path_factory):
 
 def test_release_of_a_training(recipe, model, data, validation):
     said = []
-    done = evaluate_trained(model, recipe, data, validation, n_samples=4, progress=said.append)
+    done = evaluate_trained(
+        model, recipe, data, validation, n_samples=4, command="train small --out OUT", progress=said.append
+    )
     assert len(done["images"]) == 2
     assert {"rmse_ratio", "crps_ratio", "autoencoder_rmse"} <= set(done["figures"])
     assert any("rmse_ratio" in line for line in said)
@@ -75,7 +77,7 @@ def test_release_of_a_training(recipe, model, data, validation):
     )
     card = (release / "README.md").read_text()
     assert f"| rmse_ratio | {done['figures']['rmse_ratio']:.4g} |" in card
-    assert "By `sunpy-superres train small.toml --validation VALIDATION`" in card
+    assert "By `sunpy-superres train small --out OUT`" in card
     assert "rmse_ratio = " in (release / "registry_entry.toml").read_text()
     assert verify(release) == 0
 
@@ -136,7 +138,7 @@ def test_leaving_one_region_out(recipe, model, pairs, data, tmp_path):
         assert len(list(csv.DictReader(file))) == 3
     for number, left_out in enumerate("01"):
         record = json.loads((tmp_path / "out" / f"without_{number}" / "training.json").read_text())
-        assert record["recipe"]["exclude"] == [f"{left_out}_hmi.fits"]
+        assert record["recipe"]["exclude"] == [f"region:{left_out}"]
     with pytest.raises(ValueError, match="must start from a whole model"):
         cross_validate(recipe, pairs, tmp_path / "other")
     with pytest.raises(ValueError, match="holds pairs of 0 regions"):

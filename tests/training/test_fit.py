@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -95,6 +96,37 @@ def assert_same_weights(one, other, **tolerance):
         torch.testing.assert_close(other[name], value, **tolerance)
 
 
+def test_killed_without_validation(recipe, data, tmp_path):
+    from sunpy_superres.training import field_tasks
+    from sunpy_superres.training.fit import fit
+
+    recipe = read_recipe(recipe)
+    recipe = replace(recipe, stages={"regression": recipe.stages["regression"]})
+    options = {"device": "cpu", "precision": "float32", "progress": silent}
+    whole = fit(recipe, data, tmp_path / "whole", **options)
+
+    class Killed(BaseException):
+        pass
+
+    def kill(self, *_):
+        if self.global_step == 17:
+            raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(field_tasks.RegressionTask, "on_train_batch_start", kill)
+        with pytest.raises(Killed):
+            fit(recipe, data, tmp_path / "cut", **options)
+    said = []
+    cut = fit(recipe, data, tmp_path / "cut", **{**options, "progress": said.append})
+    assert "regression: going on from step 15" in said
+    assert_same_weights(whole, cut, rtol=0, atol=0)
+    # Of all steps there is one average.
+    state = torch.load(cut / "regression" / "finished.ckpt")["state_dict"]
+    assert state["average.n_averaged"] == 40
+    with pytest.raises(ValueError, match="of other data or precision"):
+        fit(recipe, data, tmp_path / "cut", device="cpu", precision="bfloat16", progress=silent)
+
+
 def test_killed_training_goes_on_as_if_it_had_not_been(recipe, data, whole, tmp_path):
     out = tmp_path / "killed"
     assert run(recipe, data, out, 1, 17).returncode == -signal.SIGKILL
@@ -107,20 +139,40 @@ def test_killed_training_goes_on_as_if_it_had_not_been(recipe, data, whole, tmp_
 
 
 def test_two_processes_do_what_one_does(data, tmp_path):
-    # A stage without a window in its loss: an average over each share is then that over the batch, to rounding.
-    text = RECIPE[: RECIPE.index("[stages.regression]")].replace("steps = 4\n", "steps = 8\n")
+    text = RECIPE[: RECIPE.index("[stages.flow]")].replace("steps = 40", "steps = 12")
     path = tmp_path / "shared.toml"
-    path.write_text(text)
+    path.write_text(text.replace("picture_every = 0", "picture_every = 0\nwarmup = 1", 1))
     script = tmp_path / "script.py"
     script.write_text(PROGRAM)  # a file, since the processes are started by the same command
-    for devices in (1, 2):
-        command = [sys.executable, script, path, data, tmp_path / str(devices), str(devices)]
+    untrained = tmp_path / "untrained.toml"
+    untrained.write_text(path.read_text().replace("warmup", "learning_rate = 0.0\nwarmup"))
+    runs = {"one": (path, 1), "two": (path, 2), "none": (untrained, 1)}
+    weights = {}
+    for name, (chosen, devices) in runs.items():
+        command = [sys.executable, script, chosen, data, tmp_path / name, str(devices)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
         assert done.returncode == 0, done.stderr
-    assert '"processes": 2' in (tmp_path / "2" / "training.json").read_text()
-    assert_same_weights(tmp_path / "1", tmp_path / "2", rtol=2e-3, atol=2e-4)
-    untrained = torch.load(tmp_path / "1" / "autoencoder" / "finished.ckpt")["state_dict"]
-    assert any("average" in name for name in untrained)
+        weights[name] = load_file(tmp_path / name / "model.safetensors")
+    assert '"processes": 2' in (tmp_path / "two" / "training.json").read_text()
+    for part in ("autoencoder", "regression"):
+        one, two, none = (
+            torch.cat([value.flatten().float() for name, value in sorted(w.items()) if name.startswith(part)])
+            for w in weights.values()
+        )
+        # What the number of processes changes, the shares of patches at the limb, is little beside what is learned.
+        assert (two - one).norm() < 0.1 * (one - none).norm()
+
+
+def test_features_are_not_shared(monkeypatch):
+    from sunpy_superres.training.image_tasks import FeaturesTask
+    from sunpy_superres.training.task import Task
+
+    assert Task.shares
+    task = FeaturesTask.__new__(FeaturesTask)
+    pl.LightningModule.__init__(task)
+    monkeypatch.setattr(FeaturesTask, "trainer", SimpleNamespace(global_rank=0, world_size=2))
+    with pytest.raises(ValueError, match="train it on one process"):
+        task.setup("fit")
 
 
 def test_a_batch_that_cannot_be_shared(recipe, data, tmp_path, monkeypatch):
@@ -145,6 +197,24 @@ def test_patience(recipe, data, tmp_path):
     assert any("best at step 5" in line for line in said)
     with pytest.raises(ValueError, match="patience, which needs validation data"):
         fit(recipe, data, tmp_path / "other", device="cpu", progress=silent)
+
+
+def test_stopped_once_is_stopped(recipe, data, tmp_path):
+    from sunpy_superres.training.fit import fit
+
+    recipe = read_recipe(recipe)
+    stage = replace(recipe.stages["regression"], learning_rate=0.0, patience=2)
+    recipe = replace(recipe, stages={"regression": stage})
+    options = {"validation": data, "device": "cpu", "precision": "float32"}
+    out = fit(recipe, data, tmp_path / "run", progress=silent, **options)
+    before = load_file(out / "model.safetensors")
+    # As if it had been killed before the end was written down.
+    (out / "regression" / "finished.ckpt").unlink()
+    said = []
+    fit(recipe, data, out, progress=said.append, **options)
+    assert any("15 steps" in line for line in said), said
+    for name, value in load_file(out / "model.safetensors").items():
+        torch.testing.assert_close(value, before[name], rtol=0, atol=0)
 
 
 def test_log_and_pictures(whole):
@@ -226,6 +296,40 @@ def test_adapters_learn_from_pairs(recipe, whole, pairs, tmp_path):
     assert "already finished" in said[0]
     for name, value in new.state_dict().items():
         torch.testing.assert_close(load_model(out).state_dict()[name], value)
+
+
+@pytest.mark.parametrize(
+    ("method", "model"),
+    [
+        ("highresnet", {"width": 16, "blocks": 1}),
+        ("enhance", {"width": 16, "blocks": 1}),
+        ("progressive", {"widths": (16, 16, 16), "blocks": (1, 1, 1)}),
+    ],
+)
+def test_adapters_of_all_networks(method, model):
+    from sunpy_superres.models import get_method
+    from sunpy_superres.training.adapters import LowRank, add_adapters, merged_state, remove_adapters
+
+    network = get_method(method)(**model).eval()
+    for part in network.parameters():
+        torch.nn.init.normal_(part, std=0.05)  # some start at zero
+    field, radius = 100 * torch.randn(1, 1, 16, 16), torch.zeros(1, 1, 16, 16)
+    names, before = set(network.state_dict()), network(field, radius)
+    add_adapters(network, 2)
+    adapters = [part for part in network.modules() if isinstance(part, LowRank)]
+    assert adapters
+    for adapter in adapters:
+        torch.nn.init.normal_(adapter.up, std=0.01)
+    adapted = network(field, radius)
+    assert not torch.allclose(adapted, before, rtol=1e-3)
+    state = merged_state(network)
+    assert set(state) == names
+    for name, part in network.named_children():
+        assert {f"{name}.{key}" for key in merged_state(part)} <= names
+    remove_adapters(network)
+    torch.testing.assert_close(network(field, radius), before)
+    network.load_state_dict(state)
+    torch.testing.assert_close(network(field, radius), adapted)
 
 
 @pytest.mark.parametrize(

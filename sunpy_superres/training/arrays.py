@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from sunpy_superres._atomic import replacing
+from sunpy_superres.weights.layout import sha256_of
 
-__all__ = ["ArrayWriter", "appending", "read_index", "read_pixels", "write_arrays"]
+__all__ = ["ArrayWriter", "appending", "hashes", "read_index", "read_pixels", "write_arrays"]
 
 _PIXELS, _INDEX = "pixels.npy", "index.json"
 
@@ -161,3 +162,10 @@ def read_pixels(folder, *, mapped=False):
     The array of prepared data; mapped, it stays in its file until it is used.
     """
     return np.load(Path(folder) / _PIXELS, mmap_mode="r" if mapped else None)
+
+
+def hashes(folder):
+    """
+    SHA-256 of the index and of the array of prepared data.
+    """
+    return [sha256_of(Path(folder) / name) for name in (_INDEX, _PIXELS)]

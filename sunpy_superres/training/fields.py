@@ -6,8 +6,10 @@ Imports no torch: it runs in processes that do nothing else.
 
 import warnings
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise, product
 
 import numpy as np
 
@@ -24,35 +26,41 @@ __all__ = [
     "Kind",
     "Refused",
     "Tally",
+    "extent",
     "observed_at",
     "radius_plane",
     "read_checked",
     "read_field",
     "read_sound",
+    "refusing",
+    "tiles",
 ]
 
 #: Solar radii within which pixels that are not known count as missing.
 _DISK = 0.98
-_DATES = ("date-obs", "date_obs", "date-beg", "date-avg", "t_obs", "t_rec")
+#: Solar radii by which a plane may be wrong: a tile of `_TILE` pixels at disk center, the tip of a cone, reaches it.
+_FLAT = 0.1
+#: Most pixels along a side of a tile.
+_TILE = 512
+#: Largest part of a tile that may be off the disk or unknown.
+_LOST = 0.1
 
 
 @dataclass(frozen=True)
 class Field:
     """
-    A field, and where it is on the disk.
+    What a file shows, and where that is on the disk.
 
     Parameters
     ----------
-    field : `numpy.ndarray`
-        In HMI gauss or units of the quiet Sun, float32, 0 where it is not known.
-    plane : `list` of `float`
-        See `~sunpy_superres.training.patches.Record`.
+    parts : `list` of `tuple`
+        The whole field, or tiles of it: an array in HMI gauss or units of the quiet Sun, float32, 0 where it is not
+        known; and its plane, see `~sunpy_superres.training.patches.Record`.
     time : `str` or None
         When it was observed, UTC.
     """
 
-    field: np.ndarray
-    plane: list
+    parts: list
     time: str | None
 
 
@@ -65,6 +73,7 @@ class Kind(StrEnum):
     DAMAGED = "damaged, or no FITS image"
     TRUNCATED = "truncated"
     NOT_FINITE = "without any finite pixel"
+    HEADER = "with a header that cannot be used"
     OTHER = "of another instrument or quantity"
     BAD = "of bad QUALITY"
     SCALE = "of another pixel scale"
@@ -95,6 +104,24 @@ class Refused(ValueError):
 
     def __str__(self):
         return self.why
+
+
+@contextmanager
+def refusing(kind):
+    """
+    Make a `Refused` of anything that goes wrong, but for want of memory.
+
+    Parameters
+    ----------
+    kind : `Kind`
+        What is then held against the file.
+    """
+    try:
+        yield
+    except (Refused, MemoryError):
+        raise
+    except Exception as error:  # a header fails in any way
+        raise Refused(kind, error) from error
 
 
 class Tally:
@@ -146,13 +173,33 @@ def observed_at(smap):
     """
     When a Map was observed (UTC, ISO 8601, to the second), or `None` if its header does not tell.
     """
-    if not any(smap.meta.get(key) for key in _DATES):
-        return None  # sunpy would take the time of today
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SunpyMetadataWarning)
-        time = smap.date.utc
+        try:
+            time = smap.date
+        except (ValueError, TypeError):  # what is there is no time
+            return None
+    if time is smap._default_time:  # the time of today
+        return None
+    time = time.utc
     time.precision = 0
     return time.isot
+
+
+def extent(known):
+    """
+    Where what is known begins and ends, along an axis.
+    """
+    places = np.flatnonzero(known)
+    return int(places[0]), int(places[-1]) + 1
+
+
+def tiles(start, stop, most):
+    """
+    As few parts of nearly the same length as there can be, none of more than so many pixels.
+    """
+    edges = np.linspace(start, stop, -(-(stop - start) // most) + 1).round().astype(int)
+    return [slice(int(a), int(b)) for a, b in pairwise(edges)]
 
 
 def read_sound(path):
@@ -223,14 +270,9 @@ def read_checked(path, *, bad_quality=None, instrument=None):
         If it is no sound file of a magnetogram or continuum image.
     """
     smap = read_sound(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            observation = observations.read(smap, instrument=instrument)
-    except MemoryError:
-        raise
-    except Exception as error:
-        raise Refused(Kind.OTHER, str(error)) from error
+    with refusing(Kind.OTHER), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        observation = observations.read(smap, instrument=instrument)
     try:
         found = flaw(smap.meta.get("quality"), instrument=observation.instrument.name.split("-")[0], bad=bad_quality)
     except ValueError as error:
@@ -261,19 +303,50 @@ def read_field(path, *, quantity="magnetogram", bad_quality=None, max_missing=0.
         Returned and not raised, so that it comes back from another process like any result.
     """
     try:
-        smap, observation = read_checked(path, bad_quality=bad_quality)
-        wanted = INSTRUMENTS["hmi" if quantity == "magnetogram" else "hmi-continuum"]
-        if observation.instrument != wanted:
-            why = f"of {observation.instrument.title}, not of {wanted.title}"
-            raise Refused(Kind.OTHER, why)
-        if not 0.9 < observation.scale / HMI_SCALE < 1.1:
-            why = f"{observation.scale:.2f} arcsec per pixel, not about 0.5"
-            raise Refused(Kind.SCALE, why)
-        disk = observation.radius < _DISK
-        missing = 1 - observation.valid[disk].mean() if disk.any() else 1.0
-        if missing > max_missing:
-            why = f"{missing:.0%} of the disk is missing, more than {max_missing:.0%}" if disk.any() else "off the disk"
-            raise Refused(Kind.MISSING, why)
-        return Field(observation.calibrated, radius_plane(observation.radius), observed_at(smap))
+        with refusing(Kind.HEADER):
+            return _read_field(path, quantity, bad_quality, max_missing)
     except Refused as refused:
         return refused
+
+
+def _read_field(path, quantity, bad_quality, max_missing):
+    smap, observation = read_checked(path, bad_quality=bad_quality)
+    wanted = INSTRUMENTS["hmi" if quantity == "magnetogram" else "hmi-continuum"]
+    if observation.instrument != wanted:
+        why = f"of {observation.instrument.title}, not of {wanted.title}"
+        raise Refused(Kind.OTHER, why)
+    if not 0.9 < observation.scale / HMI_SCALE < 1.1:
+        why = f"{observation.scale:.2f} arcsec per pixel, not about 0.5"
+        raise Refused(Kind.SCALE, why)
+    disk = observation.radius < _DISK
+    missing = 1 - observation.valid[disk].mean() if disk.any() else 1.0
+    if missing > max_missing:
+        why = f"{missing:.0%} of the disk is missing, more than {max_missing:.0%}" if disk.any() else "off the disk"
+        raise Refused(Kind.MISSING, why)
+    plane = radius_plane(observation.radius)
+    parts = [(observation.calibrated, plane)] if _fits(plane, observation.radius) else _tiled(observation)
+    if not parts:
+        raise Refused(Kind.MISSING, "no part of it is on the disk and known")
+    return Field(parts, observed_at(smap))
+
+
+def _fits(plane, radius):
+    """
+    Whether a plane is a fair description of a radius channel.
+    """
+    y, x = (np.arange(n) - (n - 1) / 2 for n in radius.shape)
+    return np.abs(radius - plane[0] - plane[1] * y[:, None] - plane[2] * x).max() < _FLAT
+
+
+def _tiled(observation):
+    """
+    Tiles of a field that one plane does not describe, and the plane of each; without those that lose too much.
+    """
+    disk, field = observation.radius < 1, observation.calibrated
+    sides = [tiles(*extent(disk.any(axis=axis)), _TILE) for axis in (1, 0)]
+    known = disk & observation.valid
+    return [
+        (field[tile], radius_plane(observation.radius[tile]))
+        for tile in product(*sides)
+        if known[tile].mean() >= 1 - _LOST
+    ]

@@ -7,7 +7,7 @@ Imports no torch: it runs in processes that do nothing else.
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import pairwise
+from itertools import product
 
 import numpy as np
 from scipy import ndimage
@@ -25,7 +25,16 @@ from sunpy_superres._wcs import disk_radius, pixel_scale, usable_wcs
 from sunpy_superres.instruments import HMI_SCALE, SOLAR_RADIUS, get_instrument
 from sunpy_superres.metrics import pcc
 from sunpy_superres.registration import ORDER, estimate_shift
-from sunpy_superres.training.fields import Kind, Refused, observed_at, radius_plane, read_checked
+from sunpy_superres.training.fields import (
+    Kind,
+    Refused,
+    extent,
+    observed_at,
+    radius_plane,
+    read_checked,
+    refusing,
+    tiles,
+)
 
 __all__ = ["Pair", "Patch", "Settings", "align", "read_pair"]
 
@@ -97,11 +106,12 @@ def read_pair(paths, settings):
         Returned and not raised, so that it comes back from another process like any result.
     """
     try:
-        images = [_bare_image(path) for path in paths]
-        if any(image is None for image in images):
-            return align(*_read_both(paths, settings), settings)
-        # The date of the nominal header is that of nothing.
-        return replace(align(*_placed(images, settings), settings), time=None)
+        with refusing(Kind.HEADER):
+            images = [_bare_image(path) for path in paths]
+            if any(image is None for image in images):
+                return align(*_read_both(paths, settings), settings)
+            # The date of the nominal header is that of nothing.
+            return replace(align(*_placed(images, settings), settings), time=None)
     except Refused as refused:
         return refused
 
@@ -131,20 +141,18 @@ def align(source, target, settings):
     sampler = _Sampler(observation.calibrated, ~observation.valid | (observation.radius >= 1), smap.wcs, fine)
     if not np.isfinite(seen).any():
         raise Refused(Kind.APART, "the other instrument shows nothing on the disk")
-    sides = [_tiles(*_extent(np.isfinite(seen).any(axis=axis)), settings.size // factor) for axis in (1, 0)]
-    tiles = [
-        (rows, columns) for rows in sides[0] for columns in sides[1] if np.isfinite(seen[rows, columns]).mean() > _LEAST
-    ]
+    sides = [tiles(*extent(np.isfinite(seen).any(axis=axis)), settings.size // factor) for axis in (1, 0)]
+    kept = [tile for tile in product(*sides) if np.isfinite(seen[tile]).mean() > _LEAST]
     # First the pointing of the whole image, then what is left of it in every part.
     means = np.full(seen.shape, np.nan, dtype=np.float32)
-    for tile in tiles:
+    for tile in kept:
         means[tile] = _as_seen(sampler.at(tile, factor), settings)
     if not np.isfinite(means).any():
         raise Refused(Kind.APART, "HMI does not show what the other instrument shows")
     found = _shift_between(seen, means, _SEARCH, settings)
     whole = np.zeros(2) if found is None else found
     pair = Pair([], observed_at(smap))
-    for tile in tiles:
+    for tile in kept:
         patch = _patch(seen[tile], radius[tile], partial(sampler.at, tile, factor), whole, settings)
         if isinstance(patch, str):
             pair.dropped[patch] += 1
@@ -175,7 +183,7 @@ def _patch(seen, radius, truth_at, whole, settings):
     if not correlation >= settings.min_correlation:
         return f"with a correlation below {settings.min_correlation:g}"
     # Rows and columns of which nothing is known, at the edges of a cutout, are not worth keeping.
-    rows, columns = (slice(*_extent(known.any(axis=axis))) for axis in (1, 0))
+    rows, columns = (slice(*extent(known.any(axis=axis))) for axis in (1, 0))
     f = settings.factor
     inside = np.kron(known[rows, columns], np.ones((f, f), dtype=bool))
     truth = truth[rows.start * f : rows.stop * f, columns.start * f : columns.stop * f]
@@ -294,6 +302,9 @@ def _read_both(paths, settings):
     scale = both[1][1].scale
     if not 0.9 < scale / HMI_SCALE < 1.1:
         raise Refused(Kind.SCALE, f"{scale:.2f} arcsec per pixel of HMI, not about 0.5")
+    for smap, _ in both:
+        if observed_at(smap) is None:
+            raise Refused(Kind.HEADER, "no time of observation in the header")
     minutes = abs((both[0][0].date - both[1][0].date).to_value(u.min))
     if minutes > settings.max_minutes:
         raise Refused(Kind.LATER, f"{minutes:.0f} minutes apart, more than {settings.max_minutes:g}")
@@ -344,14 +355,6 @@ def _whole(image, factor):
     return image[:ny, :nx]
 
 
-def _tiles(start, stop, most):
-    """
-    As few parts of nearly the same length as there can be.
-    """
-    edges = np.linspace(start, stop, -(-(stop - start) // most) + 1).round().astype(int)
-    return [slice(int(a), int(b)) for a, b in pairwise(edges)]
-
-
 def _as_seen(truth, settings):
     """
     What the instrument would see: the mean over its pixels, blurred as it blurs.
@@ -367,8 +370,3 @@ def _as_seen(truth, settings):
         ndimage.gaussian_filter(part, sigma) for part in (np.where(known, means, 0), known.astype(float))
     )
     return np.where(known, blurred / np.maximum(weight, 0.1), np.nan)
-
-
-def _extent(known):
-    places = np.flatnonzero(known)
-    return int(places[0]), int(places[-1]) + 1

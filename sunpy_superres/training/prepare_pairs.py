@@ -79,7 +79,7 @@ def prepare_pairs(
     -------
     `list` of `~sunpy_superres.training.patches.Record`
         One for each patch; ``seen`` is the place of the field of the instrument, which has one pixel for each block of
-        the truth.
+        the truth, and ``factor`` and ``instrument`` are kept beside it.
 
     Raises
     ------
@@ -144,7 +144,8 @@ def prepare_pairs(
                 time = pair.time or named
                 # Of one day the whole disk is one region, if nothing better is known.
                 where = region or (time[:10] if time else hmi.stem)
-                records.append(Record(name, where, truth, patch.truth.shape, patch.plane, time=time, seen=seen))
+                more = {"time": time, "seen": seen, "factor": factor, "instrument": settings.instrument}
+                records.append(Record(name, where, truth, patch.truth.shape, patch.plane, **more))
             tally.used += 1
         if not records:
             msg = f"No pair in {source} can be used: {tally}."

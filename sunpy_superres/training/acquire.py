@@ -20,6 +20,7 @@ from sunpy_superres.training.downloads import fetch_files
 from sunpy_superres.training.flare_labels import WINDOW, flare_list, label_images, light_curve
 from sunpy_superres.training.manifest import Manifest, write_table
 from sunpy_superres.training.matching import match_times
+from sunpy_superres.training.split import IMAGE_GAP
 
 __all__ = ["IMAGES", "LABELS", "Acquired", "fetch_aia", "fetch_pairs", "find_email"]
 
@@ -55,6 +56,8 @@ class Acquired:
 def find_email(email=None):
     """
     The e-mail address for JSOC: the one given, or that of the environment variable ``JSOC_EMAIL``.
+
+    Nothing else is looked at: the configuration of sunpy has no place for it.
 
     Parameters
     ----------
@@ -196,7 +199,7 @@ def fetch_aia(
     progress=None,
 ):
     """
-    Fetch full-disk images of AIA (level 1) and the flare class of each.
+    Fetch full-disk images of AIA (level 1) and, unless there are to be no labels, the flare class of each.
 
     Parameters
     ----------
@@ -206,7 +209,8 @@ def fetch_aia(
         Folder for ``manifest.csv``, ``images.csv`` and the files, which go into a folder of it; made if it is not
         there.
     wavelength : `~astropy.units.Quantity`, optional
-        One of those of the extreme ultraviolet.
+        One of those of the extreme ultraviolet. Only 171 Angstrom, the default, can be trained on:
+        `~sunpy_superres.training.prepare_images.prepare_images` skips images of another one.
     cadence : `~astropy.units.Quantity`, optional
         Time from one image to the next.
     labels : {"hek", "xrs", "both", "none"}, optional
@@ -218,7 +222,9 @@ def fetch_aia(
         15, until the end of 2019, 0.7 of the true flux, with which the bundled models were trained. The column
         ``flux_scale`` says which it is.
     validation : `float`, optional
-        Part of the stretch of time, at its end, whose images are for validation (column ``split``).
+        Part of the stretch of time, at its end, whose images are for validation (column ``split``). Those of the hour
+        before (`~sunpy_superres.training.split.IMAGE_GAP`) are in no split, for they show nearly the same; the column
+        is empty.
     email : `str`, optional
         Registered with JSOC; unless told that of the environment variable ``JSOC_EMAIL``.
     pause : `~astropy.units.Quantity`, optional
@@ -264,6 +270,11 @@ def fetch_aia(
     query |= {"labels": labels, "true_flux": bool(true_flux), "validation": float(validation)}
     border = start + (1 - validation) * (end - start)
 
+    def split_of(moment):
+        if not validation or moment <= border - IMAGE_GAP * u.hour:
+            return "train"
+        return "validation" if moment >= border else ""
+
     def search(manifest):
         images, unusable = archive.search(start, end, cadence=cadence, pause=pause)
         _some(images, archive, start, end)
@@ -276,8 +287,10 @@ def fetch_aia(
             known.append(light_curve(times.min() - WINDOW, times.max() + WINDOW, Path(out) / "goes", **more))
         found = label_images(times, known, true_flux=true_flux) if known else [{}] * len(images)
         for one, moment, label in zip(images, times, found, strict=True):
-            manifest.add({"image": one}, split="train" if moment < border else "validation", **label)
+            manifest.add({"image": one}, split=split_of(moment), **label)
         manifest.left_out["image without QUALITY 0"] = unusable
+        if apart := sum(not row["split"] for row in manifest.rows):
+            manifest.left_out["image in no split"] = apart
         if known:
             manifest.left_out["image without a class"] = sum(not one["goes_class"] for one in found)
 

@@ -5,7 +5,7 @@ Imports neither sunpy nor astropy.
 """
 
 import json
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +13,25 @@ import numpy as np
 from sunpy_superres._atomic import replacing
 from sunpy_superres.weights.layout import sha256_of
 
-__all__ = ["ArrayWriter", "appending", "hashes", "read_index", "read_pixels", "write_arrays"]
+__all__ = ["ArrayWriter", "appending", "hashes", "read_index", "read_pixels", "remove_arrays", "write_arrays"]
 
 _PIXELS, _INDEX = "pixels.npy", "index.json"
 
 
+@contextmanager
+def _replacing_both(folder):
+    """
+    Temporary names of the two files, which at the end replace the old ones.
+    """
+    with replacing(folder / _INDEX) as index, replacing(folder / _PIXELS) as pixels:
+        yield pixels, index
+        # The old index does not fit the new pixels; without one a folder counts as not prepared.
+        (folder / _INDEX).unlink(missing_ok=True)
+
+
 def write_arrays(folder, pixels, index):
     """
-    Write prepared data; each file is complete or not there.
+    Write prepared data; each file is complete or not there, and there is no index but of these pixels.
 
     Parameters
     ----------
@@ -33,10 +44,9 @@ def write_arrays(folder, pixels, index):
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with replacing(folder / _PIXELS) as temporary:
-        np.save(temporary, pixels)
-    with replacing(folder / _INDEX) as temporary:
-        temporary.write_text(json.dumps(index, indent=1))
+    with _replacing_both(folder) as (data, described):
+        np.save(data, pixels)
+        described.write_text(json.dumps(index, indent=1))
 
 
 class ArrayWriter:
@@ -120,7 +130,7 @@ def appending(folder, dtype=np.int16):
     made = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with replacing(folder / _INDEX) as index, replacing(folder / _PIXELS) as pixels:
+        with _replacing_both(folder) as (pixels, index):
             with pixels.open("wb") as file:
                 writer = ArrayWriter(file, dtype)
                 yield writer
@@ -128,8 +138,25 @@ def appending(folder, dtype=np.int16):
             index.write_text(json.dumps(writer.index, indent=1))
     except BaseException:
         if made:
-            folder.rmdir()
+            with suppress(OSError):  # what went wrong first is what counts
+                folder.rmdir()
         raise
+
+
+def remove_arrays(folder):
+    """
+    Remove prepared data, and their folder if nothing else is in it.
+
+    Parameters
+    ----------
+    folder : path-like
+        Written by `write_arrays`; it need not be there.
+    """
+    folder = Path(folder)
+    for name in (_INDEX, _PIXELS):  # without an index there are none
+        (folder / name).unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def read_index(folder):

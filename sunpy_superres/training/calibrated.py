@@ -2,14 +2,19 @@
 Calibrated images, as training needs them.
 """
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 
 import astropy.units as u
 
+from sunpy.coordinates import Helioprojective
+from sunpy.util.exceptions import SunpyMetadataWarning
+
+from sunpy_superres._wcs import usable_wcs
 from sunpy_superres.maps import regrid
-from sunpy_superres.training.fields import read_sound
+from sunpy_superres.training.fields import Kind, Refused, check_quality, read_sound, refusing
 
 __all__ = ["read_rates"]
 
@@ -39,10 +44,11 @@ def read_rates(path, *, scale=None, correction_table=None):
     Raises
     ------
     Refused
-        If it is no sound file of an image.
+        If it is no sound file of an image, its QUALITY has a bit set besides that of near real time, it is synthetic,
+        the wavelength is not 171 Angstrom, the unit is another one, it is in DN and has no exposure time, north is not
+        up, or the header does not tell the scale, coordinates from the Sun's center, and the solar radius.
     ValueError
-        If the wavelength is not 171 Angstrom, the unit is another one, north is not up, the image is synthetic, or the
-        table does not fit it.
+        If the table does not fit it.
     RuntimeError
         If aiapy is needed and not installed.
 
@@ -53,29 +59,59 @@ def read_rates(path, *, scale=None, correction_table=None):
     """
     path = Path(path)
     smap = read_sound(path)
-    if smap.meta.get("synthet"):
-        msg = f"{path} is a synthetic image, not an observation."
-        raise ValueError(msg)
-    if smap.wavelength is None or not np.isclose(smap.wavelength.to_value(u.angstrom), 171):
-        msg = f"{path} shows {smap.wavelength}, not 171 Angstrom."
-        raise ValueError(msg)
-    if smap.processing_level == 1:
-        smap = _aiapy("of level 1").register(smap)
-    if not np.allclose(smap.rotation_matrix, np.eye(2), atol=0.01):
-        msg = f"{path} is not of level 1.5: north is not up. Use aiapy.calibrate.register first."
-        raise ValueError(msg)
-    unit = u.DN if smap.unit is None else smap.unit
-    if unit not in (u.DN, u.DN / u.s):
-        msg = f"{path} is in {unit}, not in DN or DN/s."
-        raise ValueError(msg)
-    seconds = smap.exposure_time.to_value(u.s) if unit == u.DN else 1.0
-    if scale is not None:
-        smap = regrid(smap, scale)
-    wcs = smap.wcs.wcs
-    x, y = wcs.crpix - 1 - wcs.crval / wcs.cdelt
-    disk = (float(x), float(y), float((smap.rsun_obs / smap.scale[0]).value))
+    with refusing(Kind.HEADER):
+        _check(smap, path)
+        level = smap.processing_level
+    if level == 1:
+        register = _aiapy("of level 1").register
+        with refusing(Kind.HEADER):
+            smap = register(smap)
+    with refusing(Kind.HEADER):
+        if not np.allclose(smap.rotation_matrix, np.eye(2), atol=0.01):
+            why = f"{path} is not of level 1.5: north is not up. Use aiapy.calibrate.register first."
+            raise Refused(Kind.OTHER, why)
+        seconds = _seconds(smap, path)
+        if scale is not None:
+            smap = regrid(smap, scale)
+        wcs = smap.wcs.wcs
+        x, y = wcs.crpix - 1 - wcs.crval / wcs.cdelt
+        disk = (float(x), float(y), float((smap.rsun_obs / smap.scale[0]).value))
+        if not np.isfinite(disk).all() or disk[2] <= 0:
+            raise Refused(Kind.HEADER, f"{path} has no usable disk center or solar radius (RSUN_OBS).")
     seconds *= 1.0 if correction_table is None else _sensitivity(smap, correction_table)
     return np.nan_to_num(smap.data) / seconds, disk
+
+
+def _check(smap, path):
+    """
+    Raise unless a Map shows what is wanted, and where.
+    """
+    if smap.meta.get("synthet"):
+        raise Refused(Kind.OTHER, f"{path} is a synthetic image, not an observation.")
+    if smap.wavelength is None or not np.isclose(smap.wavelength.to_value(u.angstrom), 171):
+        raise Refused(Kind.OTHER, f"{path} shows {smap.wavelength}, not 171 Angstrom.")
+    check_quality(smap, "aia")
+    if not isinstance(usable_wcs(smap)[1], Helioprojective):
+        axes = smap.meta.get("ctype1"), smap.meta.get("ctype2")
+        raise Refused(Kind.HEADER, f"{path} has no helioprojective coordinates but {axes[0]}, {axes[1]}.")
+
+
+def _seconds(smap, path):
+    """
+    What the values are divided by to get rates.
+    """
+    stated = smap.meta.get("bunit", smap.meta.get("pixlunit"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SunpyMetadataWarning)  # what is no unit becomes `None`
+        unit = u.DN if stated is None else smap.unit
+    if unit not in (u.DN, u.DN / u.s):
+        raise Refused(Kind.OTHER, f"{path} is in {stated!r}, not in DN or DN/s.")
+    if unit == u.DN / u.s:
+        return 1.0
+    seconds = np.nan if smap.exposure_time is None else smap.exposure_time.to_value(u.s)
+    if not 0 < seconds < np.inf:
+        raise Refused(Kind.HEADER, f"{path} is in DN and has no usable exposure time (EXPTIME).")
+    return seconds
 
 
 def _sensitivity(smap, path):

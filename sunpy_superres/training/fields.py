@@ -26,6 +26,7 @@ __all__ = [
     "Kind",
     "Refused",
     "Tally",
+    "check_quality",
     "extent",
     "observed_at",
     "radius_plane",
@@ -38,11 +39,11 @@ __all__ = [
 
 #: Solar radii within which pixels that are not known count as missing.
 _DISK = 0.98
-#: Solar radii by which a plane may be wrong: a tile of `_TILE` pixels at disk center, the tip of a cone, reaches it.
-_FLAT = 0.1
-#: Most pixels along a side of a tile.
+#: Most pixels along a side of a tile, and of a field that is never cut.
 _TILE = 512
-#: Largest part of a tile that may be off the disk or unknown.
+#: Solar radii by which the plane of a larger one may be wrong: as much as that of a tile at disk center.
+_FLAT = 0.1
+#: Largest part of a larger one, or of a tile, that may be off the disk or unknown.
 _LOST = 0.1
 
 
@@ -54,8 +55,8 @@ class Field:
     Parameters
     ----------
     parts : `list` of `tuple`
-        The whole field, or tiles of it: an array in HMI gauss or units of the quiet Sun, float32, 0 where it is not
-        known; and its plane, see `~sunpy_superres.training.patches.Record`.
+        The whole field, or tiles of a large one: an array in HMI gauss or units of the quiet Sun, float32, 0 where it
+        is not known; and its plane, see `~sunpy_superres.training.patches.Record`.
     time : `str` or None
         When it was observed, UTC.
     """
@@ -273,13 +274,18 @@ def read_checked(path, *, bad_quality=None, instrument=None):
     with refusing(Kind.OTHER), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         observation = observations.read(smap, instrument=instrument)
-    try:
-        found = flaw(smap.meta.get("quality"), instrument=observation.instrument.name.split("-")[0], bad=bad_quality)
-    except ValueError as error:
-        found = str(error)
-    if found:
-        raise Refused(Kind.BAD, found)
+    check_quality(smap, observation.instrument.name.split("-")[0], bad_quality)
     return smap, observation
+
+
+def check_quality(smap, instrument, bad=None):
+    """
+    Raise `Refused` for a Map of bad QUALITY, or of one that is no number; see
+    `~sunpy_superres.training.quality.flaw`.
+    """
+    with refusing(Kind.BAD):
+        if found := flaw(smap.meta.get("quality"), instrument=instrument, bad=bad):
+            raise Refused(Kind.BAD, found)
 
 
 def read_field(path, *, quantity="magnetogram", bad_quality=None, max_missing=0.05):
@@ -323,30 +329,22 @@ def _read_field(path, quantity, bad_quality, max_missing):
     if missing > max_missing:
         why = f"{missing:.0%} of the disk is missing, more than {max_missing:.0%}" if disk.any() else "off the disk"
         raise Refused(Kind.MISSING, why)
-    plane = radius_plane(observation.radius)
-    parts = [(observation.calibrated, plane)] if _fits(plane, observation.radius) else _tiled(observation)
+    parts = _parts(observation)
     if not parts:
         raise Refused(Kind.MISSING, "no part of it is on the disk and known")
     return Field(parts, observed_at(smap))
 
 
-def _fits(plane, radius):
+def _parts(observation):
     """
-    Whether a plane is a fair description of a radius channel.
+    A field and its plane; or, of one that is large and that one plane does not describe or that is partly off the disk,
+    tiles and the plane of each, without those that lose too much.
     """
+    radius, field = observation.radius, observation.calibrated
+    plane, known = radius_plane(radius), observation.valid & (radius < 1)
     y, x = (np.arange(n) - (n - 1) / 2 for n in radius.shape)
-    return np.abs(radius - plane[0] - plane[1] * y[:, None] - plane[2] * x).max() < _FLAT
-
-
-def _tiled(observation):
-    """
-    Tiles of a field that one plane does not describe, and the plane of each; without those that lose too much.
-    """
-    disk, field = observation.radius < 1, observation.calibrated
-    sides = [tiles(*extent(disk.any(axis=axis)), _TILE) for axis in (1, 0)]
-    known = disk & observation.valid
-    return [
-        (field[tile], radius_plane(observation.radius[tile]))
-        for tile in product(*sides)
-        if known[tile].mean() >= 1 - _LOST
-    ]
+    flat = np.abs(radius - plane[0] - plane[1] * y[:, None] - plane[2] * x).max() < _FLAT
+    if max(radius.shape) <= _TILE or (flat and known.mean() >= 1 - _LOST):
+        return [(field, plane)]
+    sides = [tiles(*extent((radius < 1).any(axis=axis)), _TILE) for axis in (1, 0)]
+    return [(field[tile], radius_plane(radius[tile])) for tile in product(*sides) if known[tile].mean() >= 1 - _LOST]

@@ -1,8 +1,9 @@
 """
 Flare classes of images, from the flare list of the SWPC (through the HEK) and the X-ray light curve of GOES.
 
-Of GOES 8 to 15 the SWPC reported 0.7 of the true flux in 1-8 Angstrom, and the classes that follow from it. The HEK
-lists the flares as they were reported; the light curves, since they were processed again, hold the true flux.
+Until the end of 2019, when GOES 15 was its first satellite, the SWPC reported 0.7 of the true flux in 1-8 Angstrom, and
+the classes that follow from it. The HEK lists the flares as they were reported; the light curves of the NOAA, those of
+GOES 8 to 15 since they were processed again, hold the true flux.
 """
 
 import time
@@ -19,13 +20,12 @@ from sunpy_superres.training.downloads import download, persist
 
 __all__ = ["SWPC_FACTOR", "WINDOW", "Fluxes", "flare_list", "label_images", "light_curve"]
 
-#: What the SWPC reported of the true flux (1-8 Angstrom) of GOES 8 to 15.
+#: What the SWPC reported of the true flux (1-8 Angstrom) until the end of 2019.
 SWPC_FACTOR = 0.7
 #: An image has the class of the largest flux within so long of it.
 WINDOW = 30 * u.min
 # In the first days of GOES-16 as the first satellite of the SWPC, at the minimum of the cycle, nothing is lost by it.
-_FIRST_TRUE_LIST = Time("2020-01-01")
-_FIRST_TRUE_SATELLITE = 16
+_FIRST_TRUE = Time("2020-01-01")
 # Seconds by which times that are equal may differ.
 _ROUNDING = 1e-3
 
@@ -86,8 +86,7 @@ def flare_list(start, end):
             peaks.append(peak.utc.isot)
             fluxes.append(from_class(flare_class.strip()).to_value("W / m2"))
     times, reported = _times(peaks), np.array(fluxes)
-    factor = np.array([SWPC_FACTOR if one < _FIRST_TRUE_LIST else 1.0 for one in times])
-    return Fluxes("hek", times, reported / factor, reported)
+    return Fluxes("hek", times, reported / _reported_part(times), reported)
 
 
 def light_curve(start, end, folder, *, pause, progress=None):
@@ -127,7 +126,7 @@ def light_curve(start, end, folder, *, pause, progress=None):
     for row in persist(lambda: XRSClient().search(*query), "The NOAA (GOES XRS)"):
         day = row["Start Time"].isot[:10]
         best[day] = max(best.get(day, (0, "")), (int(row["SatelliteNumber"]), str(row["url"])))
-    times, true, reported = [], [], []
+    minutes, fluxes = [], []
     for number, (day, (satellite, url)) in enumerate(sorted(best.items())):
         path = folder / url.rsplit("/", 1)[1]
         if not path.exists():
@@ -136,11 +135,19 @@ def light_curve(start, end, folder, *, pause, progress=None):
             download(url, path, kind="netCDF")
             if progress is not None:
                 progress(f"{day}: X-ray flux of GOES-{satellite}")
-        minutes, flux = _read_light_curve(path)
-        times += minutes
-        true.append(flux)
-        reported.append(flux * (1.0 if satellite >= _FIRST_TRUE_SATELLITE else SWPC_FACTOR))
-    return Fluxes("xrs", _times(times), np.concatenate([[], *true]), np.concatenate([[], *reported]))
+        found = _read_light_curve(path)
+        minutes += found[0]
+        fluxes.append(found[1])
+    times, true = _times(minutes), np.concatenate([[], *fluxes])
+    # Whatever the satellite: GOES 16 measured since 2017, when the SWPC still reported GOES 15.
+    return Fluxes("xrs", times, true, true * _reported_part(times))
+
+
+def _reported_part(times):
+    """
+    What the SWPC reported of the true flux at some times.
+    """
+    return np.where(times < _FIRST_TRUE, SWPC_FACTOR, 1.0)
 
 
 def _read_light_curve(path):
@@ -189,8 +196,8 @@ def label_images(times, fluxes, *, true_flux=False):
     fluxes : iterable of `Fluxes`
         Where to look; the largest of all counts.
     true_flux : `bool`, optional
-        Whether the classes are those of the true flux. Unless told they are those that the SWPC reported: of GOES 8 to
-        15 of 0.7 of it, as the bundled models were trained on.
+        Whether the classes are those of the true flux. Unless told they are those that the SWPC reported: until the end
+        of 2019 of 0.7 of it, as the bundled models were trained on.
 
     Returns
     -------

@@ -148,7 +148,8 @@ class Manifest:
 
     def check(self):
         """
-        Look at every file, and note in each row whether all of its files are there.
+        Look at every file, and note in each row whether all of its files are there; those that are not what they were
+        are forgotten.
 
         Returns
         -------
@@ -156,6 +157,9 @@ class Manifest:
             For each role the rows whose file is missing, or is not what it was.
         """
         wrong = {role: [row for row in self.rows if not self.is_here(row, role)] for role in self.roles}
+        for role, rows in wrong.items():
+            for row in rows:
+                row |= {f"{role}_{field}": "" for field in ("file", "bytes", "sha256")}
         lacking = {id(row) for rows in wrong.values() for row in rows}
         for row in self.rows:
             row["status"] = "missing" if id(row) in lacking else "complete"
@@ -176,7 +180,7 @@ class Manifest:
         """
         row[f"{role}_file"] = path.relative_to(self.folder).as_posix()
         row[f"{role}_bytes"], row[f"{role}_sha256"] = str(path.stat().st_size), sha256_of(path)
-        # Files that were there at the beginning were looked at then.
+        # Files that were there at the beginning were looked at then, and only what was sound has a hash.
         if all(row[f"{other}_sha256"] and (self.folder / row[f"{other}_file"]).is_file() for other in self.roles):
             row["status"] = "complete"
         write_table(self.path, self.rows)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from sunpy_superres.instruments import HMI_SCALE, SOLAR_RADIUS
-from sunpy_superres.training.arrays import appending
+from sunpy_superres.training.arrays import appending, remove_arrays
 from sunpy_superres.training.fields import Kind, Refused, Tally, read_field
 from sunpy_superres.training.parallel import default_workers, in_order
 from sunpy_superres.training.patches import SIMULATION, STEPS, Record
@@ -70,8 +70,8 @@ def prepare(
     Parameters
     ----------
     source : path-like
-        Folder of FITS files. What is not a line-of-sight magnetogram, or a continuum image, of HMI at about 0.5 arcsec
-        per pixel, or is damaged, is skipped and reported.
+        Folder of FITS files, of the full disk or of parts of it. What is not a line-of-sight magnetogram, or a
+        continuum image, of HMI at 0.9 to 1.1 times 0.504 arcsec per pixel, or is damaged, is skipped and reported.
     target : path-like
         Folder for ``pixels.npy`` and ``index.json``; made if it is not there.
     quantity : {"magnetogram", "continuum"}, optional
@@ -107,8 +107,18 @@ def prepare(
 
     Notes
     -----
+    Whole disks, and other fields of more than 512 pixels along a side of which one plane does not describe the
+    distance from disk center to 0.1 radii, or of which more than a tenth is off the disk or unknown, are cut into
+    tiles of at most 512 pixels (``NAME[0]``, ``NAME[1]``, ...), each with its own plane. Tiles of which more than a
+    tenth is off the disk or unknown are left out.
+
+    Pixels are taken as they are. Their orientation does not matter (CROTA2 is near 180 in files of the whole detector),
+    since patches are flipped and transposed in training; nor does a scale that is a little off with the distance of the
+    Sun, since the low-resolution images are made of these very pixels. Pairs of two instruments are turned and
+    brought to 1 au (`~sunpy_superres.training.prepare_pairs.prepare_pairs`).
+
     The copies nearer the limb, compressed along one axis and with the line of sight turned, cover the disk
-    beyond the places where active regions were cut out.
+    beyond the places where active regions were cut out. What is as near the limb already has none.
 
     Pixels go to their file as they come: besides what a process needs to read one file, no more than two fields for
     each process are in memory.
@@ -144,13 +154,16 @@ def prepare(
             if isinstance(found, Refused):
                 tally.skip(path.name, found)
                 continue
-            # JSOC names: series.HARP.time.segment; frames of one region are not independent.
-            about = path.name, ".".join(path.name.split(".")[:3]), found.time
-            store(found.field, found.plane, *about)
-            radius, axis = _FORESHORTENED[tally.used % len(_FORESHORTENED)], tally.used % 2
-            turn = quantity == "magnetogram"
-            if limbward and (seen := _foreshorten(found.field, found.plane, radius, axis, turn=turn)):
-                store(*seen, *about)
+            for number, (field, plane) in enumerate(found.parts):
+                # JSOC names: series.HARP.time.segment; frames of one region are not independent.
+                name = path.name if len(found.parts) == 1 else f"{path.name}[{number}]"
+                about = name, ".".join(path.name.split(".")[:3]), found.time
+                store(field, plane, *about)
+                count = tally.used + number
+                radius, axis = _FORESHORTENED[count % len(_FORESHORTENED)], count % 2
+                seen = _foreshorten(field, plane, radius, axis, turn=quantity == "magnetogram") if limbward else None
+                if seen:
+                    store(*seen, *about)
             tally.used += 1
         for path, pixel in simulations:
             store(observe(np.load(path, allow_pickle=False), pixel), [0.0] * 3, Path(path).name, SIMULATION)
@@ -191,6 +204,11 @@ def prepare_split(source, target, *, validation=0.15, test=0.0, block="month", g
         If the folder holds no FITS file.
     ValueError
         If none of its files can be used, or they cannot be split.
+
+    Notes
+    -----
+    Arrays of an earlier run in a folder that is not made now are removed, see
+    `~sunpy_superres.training.split.split_folder`.
     """
     target = Path(target)
     made = not target.exists()
@@ -199,9 +217,6 @@ def prepare_split(source, target, *, validation=0.15, test=0.0, block="month", g
         prepare(source, whole, progress=progress, **options)
         return split_folder(whole, target, validation=validation, test=test, block=block, gap=gap, progress=progress)
     finally:
-        for name in ("index.json", "pixels.npy"):
-            (whole / name).unlink(missing_ok=True)
-        if whole.exists():
-            whole.rmdir()
+        remove_arrays(whole)
         if made and target.exists() and not any(target.iterdir()):
             target.rmdir()

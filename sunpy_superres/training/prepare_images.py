@@ -57,6 +57,8 @@ def _rows(path, column, split):
     if missing := sorted({"datetime", "goes_class", column} - set(rows[0] if rows else ())):
         msg = f"{path} has no column {missing[0]}, or no row."
         raise ValueError(msg)
+    if split == "train" and "split" not in rows[0]:
+        split = None  # a table that is not split is one to train on
     rows = [row for row in rows if row["goes_class"] and split in (None, row.get("split"))]
     for row in rows:
         try:
@@ -193,17 +195,18 @@ def _shrunk(disk, factor):
 
 def _unlabeled(folder):
     """
-    Rows of a folder of FITS files of which no class is known.
+    Rows of the FITS files of a folder and those in it, of which no class is known.
     """
     from sunpy_superres.training.fields import Refused, observed_at, read_sound  # NOQA: PLC0415
 
     rows = []
-    for path in sorted(path for path in folder.iterdir() if ".fits" in path.suffixes):
+    for path in sorted(path for path in folder.rglob("*") if ".fits" in path.suffixes and path.is_file()):
         try:
             time = observed_at(read_sound(path))
         except Refused:
             time = None  # and it will be said when it is read for good
-        rows.append({"file": path.name, "datetime": time or "1970-01-01T00:00:00"})
+        name = path.relative_to(folder).as_posix()
+        rows.append({"file": name, "datetime": time or "1970-01-01T00:00:00"})
     if not rows:
         msg = f"There is no FITS file in {folder}."
         raise FileNotFoundError(msg)
@@ -223,12 +226,13 @@ def prepare_images(
         in the north) beside a ``NAME.csv`` with a row for each, or a ``NAME.csv`` alone with a column ``file``:
         calibrated FITS images in DN or DN/s, relative to the folder of the table. Columns: ``datetime``,
         ``goes_class``, ``xrs_flux_w_m2``, and if there are any ``split``, ``index``, ``xrs_class_max_30min``,
-        ``xrs_class_now``. Or a folder of such FITS images without a table: then no class is known, and a generator
-        learns images without one. Files that cannot be used are skipped, each with a line, and counted.
+        ``xrs_class_now``. Or a folder of such FITS images, in it or in folders of it, without a table: then no class
+        is known, and a generator learns images without one. Files that cannot be used are skipped, each with a line,
+        and counted.
     target : path-like
         Folder for ``pixels.npy`` and ``index.json``; made if it is not there.
     split : `str`, optional
-        Only rows with this value of ``split``.
+        Only rows with this value of ``split``; of a table without such a column all are of ``"train"``.
     size : `int`, optional
         Pixels along each axis that images are averaged to; unless told those of an archive, and 128 of FITS images.
     scaling : {"log", "display"}, optional

@@ -2,12 +2,14 @@
 What the QUALITY of a record says, and which of it makes a record useless for training.
 """
 
-__all__ = ["BAD_HMI", "BAD_MDI", "flaw"]
+__all__ = ["BAD_AIA", "BAD_HMI", "BAD_MDI", "flaw"]
 
 #: Bits of the line-of-sight observables of HMI that mean bad or missing data.
 BAD_HMI = 0xFFFE53A0
 #: Bits of the magnetograms of MDI that mean bad or missing data.
 BAD_MDI = 0x00000CFA
+#: Bits of the images of AIA: all but the one that says that they were made in near real time.
+BAD_AIA = 0xBFFFFFFF
 
 # From the lowest bit that is set of a group on; what is not here has no words of its own.
 _HMI_WORDS = {
@@ -25,6 +27,16 @@ _MDI_WORDS = {
     0x00000400: "cosmic rays",
     0x00000800: "unlikely statistics",
 }
+_AIA_WORDS = {
+    0x00000F00: "missing pixels",
+    0x0000D000: "not pointed at the Sun for science",
+    0x00002000: "eclipse",
+    0x00010000: "dark image",
+    0x00020000: "image stabilization open",
+    0x000C0000: "calibration",
+    0x00100000: "out of focus",
+    0x80000000: "no image",
+}
 
 
 def flaw(quality, *, instrument="hmi", bad=None):
@@ -35,10 +47,10 @@ def flaw(quality, *, instrument="hmi", bad=None):
     ----------
     quality : `int`, `str` or None
         QUALITY of its header: a number, or one written like ``"0x00000400"``. A header without it says nothing bad.
-    instrument : {"hmi", "mdi"}, optional
+    instrument : {"hmi", "mdi", "aia"}, optional
         Whose bits they are. Other instruments have none.
     bad : `int`, optional
-        The bits that count, instead of `BAD_HMI` or `BAD_MDI`; 0 for none.
+        The bits that count, instead of `BAD_HMI`, `BAD_MDI` or `BAD_AIA`; 0 for none.
 
     Returns
     -------
@@ -61,6 +73,7 @@ def flaw(quality, *, instrument="hmi", bad=None):
     ----------
     * HMI: `QUALITY.txt <http://jsoc.stanford.edu/doc/data/hmi/Quality_Bits/QUALITY.txt>`__, 24 May 2013
     * MDI: `MDI standard quality bits <http://soi.stanford.edu/production/QUALITY/DATASWtable.html>`__
+    * AIA: ``quallev1.h`` of the processing to level 1 at JSOC
 
     Examples
     --------
@@ -70,7 +83,7 @@ def flaw(quality, *, instrument="hmi", bad=None):
     >>> flaw(0x10400) is None
     True
     """
-    known = {"hmi": (BAD_HMI, _HMI_WORDS), "mdi": (BAD_MDI, _MDI_WORDS)}
+    known = {"hmi": (BAD_HMI, _HMI_WORDS), "mdi": (BAD_MDI, _MDI_WORDS), "aia": (BAD_AIA, _AIA_WORDS)}
     if quality is None or quality == "" or instrument not in known:
         return None
     try:

@@ -11,12 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
-from sunpy_superres.training.arrays import appending, read_index, read_pixels
+from sunpy_superres.training.arrays import appending, read_index, read_pixels, remove_arrays
 
-__all__ = ["SPLITS", "check_folders", "check_leakage", "split_by_time", "split_folder"]
+__all__ = ["IMAGE_GAP", "SPLITS", "check_folders", "check_leakage", "split_by_time", "split_folder"]
 
 #: In the order of time.
 SPLITS = ("train", "validation", "test")
+#: Hours between two splits of whole images: few days have a large flare, so that splits alternate in short blocks.
+IMAGE_GAP = 1.0
+# Hours by which a gap may be too short: times are rounded.
+_ROUNDING = 1e-6
 
 # Of these cuts, those nearest to the wanted fraction, the best is taken.
 _CUTS = 400
@@ -141,25 +145,32 @@ def check_folders(train, validation, *, gap=24.0):
         Folders of prepared data.
     gap : `float`, optional
         Hours that have to be between the two, unless both show cutouts of numbered active regions (SHARP), which are
-        different places on the Sun. Defaults to 24.
+        different places on the Sun; between whole images no more than `IMAGE_GAP`. Defaults to 24.
 
     Raises
     ------
     FileNotFoundError
         If one of them was not prepared.
     ValueError
-        If they share an active region, or are too near in time; of whole images, if they share one.
+        If they share an active region or a whole image, are too near in time, or one holds whole images and the other
+        fields.
 
     Notes
     -----
     Simulated fields, and fields of an index without times, are not compared in time.
     """
     parts = {"the training": read_index(train), "the validation": read_index(validation)}
-    if any(isinstance(index, dict) for index in parts.values()):
-        same = set.intersection(*({_time_of(r) for r in index["images"]} for index in parts.values()))
+    kinds = {isinstance(index, dict) for index in parts.values()}
+    if len(kinds) > 1:
+        msg = f"Of {train} and {validation} one holds whole images, and the other fields."
+        raise ValueError(msg)
+    if True in kinds:
+        rows = [(image.get("time"), label) for label, index in parts.items() for image in index["images"]]
+        same = set.intersection(*({time for time, label in rows if label == part} for part in parts))
         if same:
             msg = f"The same images are in {train} and {validation}: those of {_listed(same)}."
             raise ValueError(msg)
+        check_leakage(*zip(*rows, strict=True), gap=min(gap, IMAGE_GAP))
         return
     rows = [
         (record.get("time"), label, region_name(record["region"]))
@@ -205,7 +216,8 @@ def split_folder(source, target, *, validation=0.15, test=0.0, block="month", ga
 
     Notes
     -----
-    Only what is trained on has the copies nearer the limb; simulated fields are trained on.
+    Only what is trained on has the copies nearer the limb; simulated fields are trained on. Arrays of an earlier split
+    in a folder that is not made now are removed: what is in them may be in another one now.
     """
     say = progress or (lambda _: None)
     index, pixels = read_index(source), read_pixels(source, mapped=True)
@@ -224,6 +236,8 @@ def split_folder(source, target, *, validation=0.15, test=0.0, block="month", ga
     check_leakage(times, labels, regions, gap=gap)
     label_of = dict(zip(originals, labels, strict=True))
     counts = {}
+    for split in set(SPLITS) - set(labels):
+        remove_arrays(Path(target) / split)
     for split in [name for name in SPLITS if name in labels]:
         with appending(Path(target) / split, pixels.dtype) as writer:
             for record in index:
@@ -350,16 +364,12 @@ def _check_times(ours, theirs, one, other, gap):
     near = [np.clip(place + step, 0, len(second) - 1) for step in (-1, 0)]
     apart = np.array([np.abs(second[order][side] - first) for side in near])
     side, i = np.unravel_index(np.argmin(apart), apart.shape)
-    if apart[side, i] < gap:
+    if apart[side, i] < gap - _ROUNDING:
         msg = (
             f"{one} and {other} are {apart[side, i]:.3g} hours apart in time at {ours[i]} and "
             f"{theirs[order[near[side][i]]]}; at least {gap:g} are needed, or the same Sun is in both."
         )
         raise ValueError(msg)
-
-
-def _time_of(image):
-    return image.get("time")
 
 
 def _listed(names, most=8):

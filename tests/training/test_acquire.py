@@ -149,6 +149,23 @@ def test_damaged_files_are_fetched_again(jsoc, server, tmp_path, damage):
     assert table(tmp_path / "manifest.csv") == rows
 
 
+def test_a_pair_with_a_damaged_file_is_not_complete(jsoc, server, tmp_path):
+    rows = table(fetch_pairs(*NIGHT, tmp_path, **EMAIL).manifest)
+    alter(tmp_path / rows[1]["source_file"])
+    (tmp_path / rows[1]["target_file"]).unlink()
+    path = next(path for path in server.files if path.endswith(rows[1]["source_file"].rsplit("/", 1)[1]))
+    server.faults[path] = [500] * 20
+    with pytest.raises(ConnectionError, match="1 of 6 files could not be had"):
+        fetch_pairs(*NIGHT, tmp_path, **EMAIL)
+    row = table(tmp_path / "manifest.csv")[1]
+    assert row["status"] == "failed"
+    assert [row[f"source_{name}"] for name in ("file", "bytes", "sha256")] == ["", "", ""]
+    assert row["target_sha256"] == rows[1]["target_sha256"]
+    server.faults.clear()
+    assert fetch_pairs(*NIGHT, tmp_path, **EMAIL).complete == 3
+    assert table(tmp_path / "manifest.csv") == rows
+
+
 def test_resume_after_interruption(jsoc, server, tmp_path, monkeypatch):
     calls = itertools.count()
     fetch = downloads.download
@@ -370,7 +387,7 @@ def test_fetch_aia(corona, tmp_path, true_flux, monkeypatch):
     pytest.importorskip("sunkit_instruments", reason="the extra 'archive' is not installed")
     found = fetch_aia(*DAY, tmp_path / "aia", true_flux=true_flux, **EMAIL)
     assert found.complete == 9
-    assert found.left_out == {"image without QUALITY 0": 1, "image without a class": 7}
+    assert found.left_out == {"image without QUALITY 0": 1, "image in no split": 1, "image without a class": 7}
     assert corona.queries[0].startswith(f"{AIA}[2011.02.15_00:00:34_TAI-2011.02.15_10:00:34_TAI@3600.0s][171]{{image}}")
     rows = {row["datetime"]: row for row in table(found.images)}
     flare, small = rows["2011-02-15T01:00:00.340"], rows["2011-02-15T09:00:00.340"]
@@ -386,11 +403,20 @@ def test_fetch_aia(corona, tmp_path, true_flux, monkeypatch):
         assert record.label == "ABCMX".index(row["goes_class"][0])
 
 
-def test_fetch_aia_without_labels(corona, tmp_path):
+def test_fetch_aia_without_labels(corona, tmp_path, monkeypatch):
     found = fetch_aia(*DAY, tmp_path, labels="none", **EMAIL)
     assert found.images is None
     assert not (tmp_path / "images.csv").exists()
-    assert {row["split"] for row in table(found.manifest)} == {"train", "validation"}
+    rows = table(found.manifest)
+    # The hour before those to validate on is in no split.
+    assert [row["split"] for row in rows] == [*["train"] * 6, "", *["validation"] * 2]
+    assert found.left_out["image in no split"] == 1
+    # Without a table the images are found in their folder.
+    monkeypatch.setattr(calibrated, "_aiapy", lambda _: SimpleNamespace(register=lambda smap: smap))
+    records = prepare_images(tmp_path, tmp_path / "out")
+    assert [record.name for record in records] == sorted(row["image_file"] for row in rows)
+    found = fetch_aia(*DAY, tmp_path / "all", labels="none", validation=0, **EMAIL)
+    assert {row["split"] for row in table(found.manifest)} == {"train"}
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 from suns import aia_header, draw_sun
 
+from astropy.io import fits
+
 from sunpy.map import Map
 
 from sunpy_superres.cli import main
 from sunpy_superres.training.calibrated import read_rates
+from sunpy_superres.training.fields import Refused
 from sunpy_superres.training.prepare_images import prepare_images
 
 TABLE = """DATE VER_NUM WAVE_STR WAVELNTH T_START T_STOP EFFA_P1 EFFA_P2 EFFA_P3 EFF_AREA EFF_WVLN
@@ -35,9 +38,56 @@ def test_without_aiapy_it_is_asked_for(tmp_path, rng, monkeypatch):
     np.testing.assert_allclose(rates, sun / 2)
     with pytest.raises(RuntimeError, match="of level 1, which takes aiapy: pip install"):
         read_rates(tmp_path / "level1.fits")
+    # Not skipped one after the other.
+    with pytest.raises(RuntimeError, match="of level 1"):
+        prepare_images(tmp_path, tmp_path / "out")
     (tmp_path / "table.txt").write_text(TABLE)
     with pytest.raises(RuntimeError, match="degradation, which takes aiapy"):
         read_rates(tmp_path / "level15.fits", correction_table=tmp_path / "table.txt")
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        ({"exptime": None}, "no usable exposure time"),
+        ({"exptime": 0.0}, "no usable exposure time"),
+        ({"exptime": "long"}, "long"),
+        ({"quality": 0x2000}, "QUALITY 0x00002000: eclipse"),
+        ({"quality": "good"}, "QUALITY must be a number"),
+        ({"rsun_obs": 0.0}, "solar radius"),
+        ({"cdelt1": None, "cdelt2": None}, "no usable WCS"),
+        ({"cdelt1": 0.0}, "no usable WCS"),
+        ({"ctype1": "RA---TAN", "ctype2": "DEC--TAN"}, "no usable WCS"),
+        ({"ctype1": "CRLN-CEA", "ctype2": "CRLT-CEA"}, "no helioprojective coordinates but CRLN-CEA, CRLT-CEA"),
+        ({"bunit": "photons"}, "is in 'photons', not in DN or DN/s"),
+        ({"bunit": "G"}, "is in 'G', not in DN or DN/s"),
+        ({"wavelnth": 193}, "not 171 Angstrom"),
+        ({"crota2": 30.0}, "north is not up"),
+        ({"synthet": True}, "synthetic"),
+    ],
+)
+def test_bad_files_are_refused_and_counted(tmp_path, rng, header, told):
+    write(tmp_path / "good.fits", rng, quality=0x40000000)
+    write(tmp_path / "bad.fits", rng)
+    with fits.open(tmp_path / "bad.fits", mode="update") as hdus:
+        for key, value in header.items():
+            if value is None:
+                del hdus[0].header[key]
+            else:
+                hdus[0].header[key] = value
+    with pytest.raises(Refused, match=told):
+        read_rates(tmp_path / "bad.fits")
+    said = []
+    (record,) = prepare_images(tmp_path, tmp_path / "out", progress=said.append)
+    assert record.name == "good.fits"
+    assert said[-1].startswith("1 used, 1 skipped")
+
+
+def test_the_shared_images_are_accepted(shared_data):
+    for path in sorted((shared_data / "aia171").glob("*.fits")):
+        rates, disk = read_rates(path)
+        assert rates.shape == (1024, 1024)
+        assert 390 < disk[2] < 420
 
 
 def test_what_aiapy_finds_is_used(tmp_path, rng, monkeypatch):

@@ -112,7 +112,8 @@ def test_light_curve(tmp_path, monkeypatch):
 
     server = ArchiveServer()
     rows = []
-    for day, satellite, flux in (("2011-02-15", 14, 1e-6), ("2011-02-15", 15, 2e-6), ("2018-02-16", 16, 4e-6)):
+    days = ("2011-02-15", 14, 1e-6), ("2011-02-15", 15, 2e-6), ("2018-02-16", 16, 4e-6), ("2020-01-01", 15, 8e-6)
+    for day, satellite, flux in days:
         name = f"sci_xrsf-l2-avg1m_g{satellite}_d{day.replace('-', '')}_v1-0-0.nc"
         content = netcdf(tmp_path / "one.nc", day, [flux, 9e-5, flux, -1.0], [0, 1, 0, 0])
         server.files[f"/{name}"] = content
@@ -122,20 +123,23 @@ def test_light_curve(tmp_path, monkeypatch):
     try:
         for _ in range(2):
             found = light_curve(
-                Time("2011-02-15"), Time("2018-02-17"), tmp_path / "goes", pause=0 * u.s, progress=lines.append
+                Time("2011-02-15"), Time("2020-01-02"), tmp_path / "goes", pause=0 * u.s, progress=lines.append
             )
     finally:
         server.close()
     # One satellite a day, once; flagged and negative minutes are left out.
-    names = [f"sci_xrsf-l2-avg1m_{name}_v1-0-0.nc" for name in ("g15_d20110215", "g16_d20180216")]
+    names = ("g15_d20110215", "g15_d20200101", "g16_d20180216")
+    names = [f"sci_xrsf-l2-avg1m_{name}_v1-0-0.nc" for name in names]
     assert sorted(path.name for path in (tmp_path / "goes").iterdir()) == names
     assert sorted(set(server.requests)) == [f"/{name}" for name in names]
-    assert len(lines) == 2
+    assert len(lines) == 3
     assert [one.isot[:16] for one in found.times] == [
-        *("2011-02-15T00:00", "2011-02-15T00:02", "2018-02-16T00:00", "2018-02-16T00:02")
+        *("2011-02-15T00:00", "2011-02-15T00:02", "2018-02-16T00:00", "2018-02-16T00:02"),
+        *("2020-01-01T00:00", "2020-01-01T00:02"),
     ]
-    assert found.true == pytest.approx([2e-6, 2e-6, 4e-6, 4e-6])
-    assert found.reported == pytest.approx([1.4e-6, 1.4e-6, 4e-6, 4e-6])
+    assert found.true == pytest.approx([2e-6, 2e-6, 4e-6, 4e-6, 8e-6, 8e-6])
+    # Until 2020 the SWPC reported GOES 15, whatever measured besides.
+    assert found.reported == pytest.approx([1.4e-6, 1.4e-6, 2.8e-6, 2.8e-6, 8e-6, 8e-6])
     path = tmp_path / "goes" / server.requests[0][1:]
     path.write_bytes(b"\x89HDF damaged")
     with pytest.raises(ValueError, match="cannot be read"):

@@ -106,6 +106,15 @@ def test_prepare_calibrated_images(tmp_path, rng):
     assert not (tmp_path / "other").exists()
 
 
+def test_a_table_that_is_not_split_is_one_to_train_on(tmp_path, rng):
+    Map(2 * image_to_rates(draw_sun(rng, size=128)).rates, aia_header(bunit="DN")).save(tmp_path / "a.fits")
+    table = tmp_path / "table.csv"
+    table.write_text("file,datetime,goes_class,xrs_flux_w_m2\na.fits,2012-03-01T00:00:00,M,2e-5\n")
+    assert len(prepare_images(table, tmp_path / "out", split="train")) == 1
+    with pytest.raises(ValueError, match="in the split 'validation'"):
+        prepare_images(table, tmp_path / "out", split="validation")
+
+
 @pytest.mark.parametrize(
     ("columns", "row", "told"),
     [

@@ -4,6 +4,7 @@ FITS files into arrays: in parallel, in pieces, and only those that are sound.
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from sunpy_superres.cli import main
 from sunpy_superres.degradation import synthetic_magnetogram
 from sunpy_superres.instruments import HMI_SCALE
 from sunpy_superres.training.arrays import appending, read_index, read_pixels, write_arrays
-from sunpy_superres.training.fields import radius_plane
+from sunpy_superres.training.fields import observed_at, radius_plane, tiles
 from sunpy_superres.training.parallel import default_workers, in_order
 from sunpy_superres.training.patches import Record
 from sunpy_superres.training.prepare import prepare, prepare_split
@@ -173,6 +174,143 @@ def test_plane(rng):
     assert radius_plane(noisy) == pytest.approx(np.linalg.lstsq(design, noisy.ravel())[0], rel=1e-9)
 
 
+def test_tiles():
+    assert tiles(0, 512, 512) == [slice(0, 512)]
+    assert tiles(3, 1030, 512) == [slice(3, 345), slice(345, 688), slice(688, 1030)]
+
+
+def write_disk(folder, year, crota2):
+    """
+    A whole disk; of a Sun that is far away, so that its 1070 pixels are soon made.
+    """
+    data = np.random.default_rng(0).normal(0, 50, size=(1200, 1200)).astype(np.float32)
+    y, x = np.mgrid[:1200, :1200] - 599.5
+    data[np.hypot(x, y) * HMI_SCALE > 270] = np.nan
+    date = f"{year}-02-14T00:00:00"
+    smap = maps.from_array(data, scale=HMI_SCALE, instrument="hmi", rsun_obs=270.0, date=date)
+    for key in ("pc1_1", "pc1_2", "pc2_1", "pc2_2"):
+        smap.meta.pop(key, None)
+    smap.meta["crota2"] = crota2
+    maps.write_map(smap, folder / f"hmi.M_720s.{year}0214_000000_TAI.magnetogram.fits")
+
+
+@pytest.mark.parametrize("crota2", [0.0, 180.0])
+def test_a_whole_disk_is_cut_into_tiles(tmp_path, crota2):
+    (tmp_path / "in").mkdir()
+    write_disk(tmp_path / "in", 2011, crota2)
+    records = prepare(tmp_path / "in", tmp_path / "out", limbward=False)
+    # The four in the corners are mostly off the disk.
+    assert [record.name[-3:] for record in records] == [f"[{n}]" for n in range(5)]
+    assert len({record.region for record in records}) == 1
+    assert sorted(round(record.plane[0], 2) for record in records) == pytest.approx([0.25, 0.69, 0.69, 0.69, 0.69])
+    pixels = read_pixels(tmp_path / "out")
+    assert sum(record.shape[0] * record.shape[1] for record in records) == pixels.size
+    for record in records:
+        assert max(record.shape) <= 512
+        assert (pixels[record.offset :][: record.shape[0] * record.shape[1]] == 0).mean() < 0.1
+    # The first is below disk center, the second on its left: farther out is toward smaller rows and columns.
+    assert records[0].plane[1] < -1e-3 < records[1].plane[1]
+    assert records[1].plane[2] < -1e-3 < records[0].plane[2]
+    # Only of what is nearer to disk center than the copy is to be.
+    records = prepare(tmp_path / "in", tmp_path / "out")
+    originals = {record.name: record for record in reversed(records)}
+    copies = [record for record in records if record is not originals[record.name]]
+    assert len(originals) == 5
+    assert copies
+    assert all(copy.plane[0] > originals[copy.name].plane[0] for copy in copies)
+    # The copies are told from the originals by their names, tile by tile.
+    write_disk(tmp_path / "in", 2012, crota2)
+    counts = prepare_split(tmp_path / "in", tmp_path / "split", validation=0.5)
+    assert counts == {"train": len(records), "validation": 5}
+
+
+@pytest.mark.parametrize(("size", "count"), [(400, 1), (600, 2)])
+def test_large_fields_at_the_limb_are_cut(tmp_path, size, count):
+    (tmp_path / "in").mkdir()
+    data = np.ones((size, size), dtype=np.float32)
+    center = (1000 - size * HMI_SCALE / 3, 0.0)
+    maps.write_map(maps.from_array(data, scale=HMI_SCALE, instrument="hmi", center=center), tmp_path / "in" / "a.fits")
+    assert len(prepare(tmp_path / "in", tmp_path / "out", limbward=False)) == count
+
+
+def test_large_fields_that_a_plane_describes_stay_whole(tmp_path):
+    (tmp_path / "in").mkdir()
+    data = synthetic_magnetogram((200, 600))
+    smap = maps.from_array(data, scale=HMI_SCALE, instrument="hmi", center=(400.0, 300.0))
+    maps.write_map(smap, tmp_path / "in" / "a.fits")
+    (record,) = prepare(tmp_path / "in", tmp_path / "out", limbward=False)
+    assert (record.name, record.shape) == ("a.fits", (200, 600))
+
+
+@pytest.mark.parametrize(
+    ("header", "time"),
+    [
+        ({}, "2010-06-01T00:00:00"),
+        ({"date-obs": "garbage"}, None),
+        ({"date-obs": ""}, None),
+        ({"date-obs": "garbage", "date-beg": "2011-01-01T00:00:00"}, "2011-01-01T00:00:00"),
+        ({"date-obs": "garbage", "date-beg": "rubbish"}, None),
+    ],
+)
+def test_what_is_no_time(header, time):
+    smap = maps.from_array(np.ones((8, 8)), scale=0.5, instrument="hmi", date="2010-06-01T00:00:00")
+    smap.meta.update(header)
+    for key in ("date-avg", "date-end", *(() if "date-beg" in header else ("date-beg",))):
+        smap.meta.pop(key, None)
+    for _ in range(2):  # sunpy warns but once
+        assert observed_at(smap) == time
+
+
+def test_a_header_that_fails_does_not_end_the_preparation(tmp_path, monkeypatch):
+    (tmp_path / "in").mkdir()
+    for name in "ab":
+        write_hmi(tmp_path / "in" / f"{name}.fits")
+    calls = iter((ZeroDivisionError("no distance"), None))
+
+    def fail(smap):
+        if error := next(calls):
+            raise error
+
+    monkeypatch.setattr("sunpy_superres.training.fields.observed_at", fail)
+    said = []
+    prepare(tmp_path / "in", tmp_path / "out", limbward=False, progress=said.append)
+    assert said == ["skipped a.fits: no distance", "1 used, 1 skipped: 1 with a header that cannot be used"]
+
+
+def append(folder, pixels, index):
+    with appending(folder) as writer:
+        writer.append(pixels)
+        writer.index = index
+
+
+@pytest.mark.parametrize("write", [append, write_arrays])
+def test_killed_between_the_two_files_there_is_no_old_index(tmp_path, monkeypatch, write):
+    write_arrays(tmp_path, np.ones(3, np.int16), [{"old": 1}])
+    replace = Path.replace
+
+    def killed(self, target):
+        if Path(target).name == "index.json":
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path, np.zeros(5, np.int16), [])
+    with pytest.raises(FileNotFoundError, match="holds no prepared data"):
+        read_index(tmp_path)
+
+
+def test_the_first_error_is_told(tmp_path):
+    def interrupted():
+        with appending(tmp_path / "new"):
+            (tmp_path / "new" / "other").write_text("from elsewhere")
+            msg = "no more"
+            raise RuntimeError(msg)
+
+    with pytest.raises(RuntimeError, match="no more"):
+        interrupted()
+
+
 @pytest.mark.parametrize(
     ("quality", "options", "found"),
     [
@@ -188,6 +326,9 @@ def test_plane(rng):
         (0x200, {"instrument": "mdi"}, None),
         (0x401, {"instrument": "mdi"}, "QUALITY 0x00000401: cosmic rays"),
         (0xFFFF, {"instrument": "gong"}, None),
+        (0x40000000, {"instrument": "aia"}, None),
+        (0x40002000, {"instrument": "aia"}, "QUALITY 0x40002000: eclipse"),
+        (1, {"instrument": "aia"}, "QUALITY 0x00000001: bits that are not accepted"),
     ],
 )
 def test_quality(quality, options, found):
@@ -217,6 +358,11 @@ def test_prepare_and_split(tmp_path):
     expected = synthetic_magnetogram((64, 80), seed=4)
     pixels = read_pixels(tmp_path / "out" / "validation")
     np.testing.assert_allclose(pixels.reshape(record["shape"]) / 10, expected, atol=0.06)
+    # Nothing is left of a split that is made no more.
+    prepare_split(tmp_path / "in", tmp_path / "out", validation=0.25, test=0.25)
+    assert len(read_index(tmp_path / "out" / "test")) == 1
+    prepare_split(tmp_path / "in", tmp_path / "out", validation=0.25)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["train", "validation"]
 
 
 def run(*arguments):

@@ -163,6 +163,7 @@ def test_a_manifest(folder, tmp_path):
     said = []
     (record,) = prepare_pairs(folder, tmp_path / "out", progress=said.append)
     assert (record.name, record.region, record.time) == ("hmi_1.fits", "2010-06-01", "2010-06-01T00:00:00")
+    assert (record.factor, record.instrument) == (4, "mdi")
     pixels = read_pixels(tmp_path / "out")
     assert pixels.dtype == np.int16
     assert pixels.size == record.seen + np.prod(record.shape) // 16
@@ -200,6 +201,33 @@ def test_files_without_coordinates(tmp_path, truth):
     refused = read_pair((tmp_path / f"{name}_mdi.fits", tmp_path / f"{name}_hmi.fits"), settings)
     assert isinstance(refused, Refused)
     assert refused.kind == "of two shapes"
+
+
+@pytest.mark.parametrize("header", [{"rsun_obs": 0.0}, {"date-obs": "garbage"}])
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_header_that_cannot_be_used_is_no_error(tmp_path, truth, header, which):
+    paths = tmp_path / "a_mdi.fits", tmp_path / "a_hmi.fits"
+    smaps = [coarse_map(truth), hmi_map(truth)]
+    smaps[which].meta.update(header)
+    for smap, path in zip(smaps, paths, strict=True):
+        maps.write_map(smap, path)
+    assert isinstance(read_pair(paths, Settings()), Refused)
+
+
+def test_only_want_of_memory_is_raised(tmp_path, truth, monkeypatch):
+    paths = tmp_path / "a_mdi.fits", tmp_path / "a_hmi.fits"
+    for smap, path in zip((coarse_map(truth), hmi_map(truth)), paths, strict=True):
+        maps.write_map(smap, path)
+
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("sunpy_superres.training.pairs.align", fail)
+    error = ZeroDivisionError("none")
+    assert read_pair(paths, Settings()).kind == "with a header that cannot be used"
+    error = MemoryError()
+    with pytest.raises(MemoryError):
+        read_pair(paths, Settings())
 
 
 def test_what_is_no_pair(tmp_path, truth):

@@ -2,6 +2,7 @@
 Splits in time: whole, apart, and refused where they are not.
 """
 
+import csv
 import json
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -148,6 +149,30 @@ def test_folders_of_images(tmp_path):
     check_folders(tmp_path / "a", tmp_path / "b")
     with pytest.raises(ValueError, match="The same images are in"):
         check_folders(tmp_path / "a", tmp_path / "a")
+    # Not the same, but nearly.
+    for minutes in (59, 60):
+        index = {"images": [{"time": f"2012-01-01T{minutes // 60:02d}:{minutes % 60:02d}:00"}]}
+        (tmp_path / "b" / "index.json").write_text(json.dumps(index))
+        if minutes < 60:
+            with pytest.raises(ValueError, match=r"0\.983 hours apart in time"):
+                check_folders(tmp_path / "a", tmp_path / "b")
+            check_folders(tmp_path / "a", tmp_path / "b", gap=0.5)
+        else:
+            check_folders(tmp_path / "a", tmp_path / "b")
+    fields = write(tmp_path / "fields", [("r", "2020-01-01", "")])
+    with pytest.raises(ValueError, match="one holds whole images, and the other fields"):
+        check_folders(tmp_path / "a", fields)
+
+
+def test_the_shared_images_are_apart(shared_data, tmp_path):
+    archive = shared_data / "aia171" / "aia171_2012_128px.npz"
+    with archive.with_suffix(".csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for split in ("train", "validation"):
+        (tmp_path / split).mkdir()
+        images = [{"time": row["datetime"]} for row in rows if row["split"] == split]
+        (tmp_path / split / "index.json").write_text(json.dumps({"images": images}))
+    check_folders(tmp_path / "train", tmp_path / "validation")
 
 
 def test_a_prepared_folder_is_split(tmp_path):
@@ -164,6 +189,11 @@ def test_a_prepared_folder_is_split(tmp_path):
     assert [pixels[r["offset"] + 1] for r in validation] == [14, 16]
     assert [pixels[r["seen"]] for r in validation] == [114, 116]
     check_folders(tmp_path / "out" / "train", tmp_path / "out" / "test")
+    # A test set of before would now be trained on; what else is in its folder stays.
+    (tmp_path / "out" / "test" / "notes.txt").write_text("mine")
+    counts = split_folder(source, tmp_path / "out", validation=0.2)
+    assert counts == {"train": 17, "validation": 2}
+    assert [path.name for path in (tmp_path / "out" / "test").iterdir()] == ["notes.txt"]
     timeless = write(tmp_path / "timeless", [("r", None, ""), ("s", "2011-01-01", "")])
     with pytest.raises(ValueError, match="there is none in the header of rNone"):
         split_folder(timeless, tmp_path / "other")

@@ -194,7 +194,10 @@ def test_deterministic_method_says_what_samples_mean(mdi_map):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"method": "magic"}, "Unknown method 'magic'; known are bicubic, ddpm, ddpm-residual, enhance, highresnet, ldm"),
+        (
+            {"method": "magic"},
+            "Unknown method 'magic'; known are bicubic, ddpm, ddpm-residual, enhance, highresnet",
+        ),
         ({"n_samples": 0}, "n_samples must be a whole number, 1 or larger, not 0"),
         ({"n_samples": 2.5}, "n_samples must be a whole number"),
         ({"n_samples": True}, "n_samples must be a whole number"),

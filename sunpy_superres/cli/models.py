@@ -196,6 +196,8 @@ def publish_command(folder, repository, results, out, dry_run):
 
     with one_line(), tempfile.TemporaryDirectory() as scratch:
         out = out or Path(scratch) / "release"
+        measured = folder / "evaluation.json"  # what `train` wrote
+        results = results or ([measured] if measured.is_file() else [])
         release = publish.build_release(folder, out, repository=repository, results=results, draw=artist_of(folder))
         for path in sorted(release.iterdir()):
             click.echo(f"{path.name}  {path.stat().st_size} bytes")

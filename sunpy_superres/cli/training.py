@@ -81,6 +81,11 @@ def train_command(
         name, recipe = recipe, read_recipe(recipe)
         if max_steps:
             recipe = recipe.with_steps(max_steps)
+        for path in filter(None, (data, validation)):
+            if not path.exists():
+                raise FileNotFoundError(2, "there is no such file or folder", str(path))
+        if out.exists() and not out.is_dir():
+            raise NotADirectoryError(20, "is a file, and --out is a folder", str(out))
         several = devices * num_nodes > 1
         if several and not all(is_prepared(folder) for folder in (data, validation) if folder):
             msg = "Several processes cannot prepare the same data: do it first, with `sunpy-superres prepare`."

@@ -13,7 +13,16 @@ import numpy as np
 from sunpy_superres._atomic import replacing
 from sunpy_superres.weights.layout import sha256_of
 
-__all__ = ["ArrayWriter", "appending", "hashes", "read_index", "read_pixels", "remove_arrays", "write_arrays"]
+__all__ = [
+    "ArrayWriter",
+    "appending",
+    "hashes",
+    "read_index",
+    "read_pixels",
+    "remove_arrays",
+    "summary",
+    "write_arrays",
+]
 
 _PIXELS, _INDEX = "pixels.npy", "index.json"
 
@@ -196,3 +205,19 @@ def hashes(folder):
     SHA-256 of the index and of the array of prepared data.
     """
     return [sha256_of(Path(folder) / name) for name in (_INDEX, _PIXELS)]
+
+
+def summary(folder):
+    """
+    What prepared data are, in words.
+    """
+    index = read_index(folder)
+    whole = isinstance(index, dict)
+    records = index["images"] if whole else index
+    # Of several of one name, as seen nearer the limb or cut from a disk, one counts.
+    names = {record["name"].split("[")[0] for record in records} if not whole else records
+    times = sorted(record["time"][:10] for record in records if record.get("time"))
+    text = f"{len(names)} {'images' if whole else 'fields'}"
+    if not whole:
+        text += f" of {len({record['region'] for record in records})} regions"
+    return f"{text}, {times[0]} to {times[-1]}" if times else text

@@ -18,37 +18,51 @@ _STEP = "step"
 
 class Status(pl.Callback):
     """
-    A line at every look at the validation fields, and the speed at the end.
+    A line at every look at the validation fields and at least every minute, and the speed at the end.
 
     Parameters
     ----------
+    name : `str`
+        Of the stage.
     say : callable
         Called with lines of text.
     """
 
-    def __init__(self, say):
-        self.say = say
+    #: Seconds without a word, at most.
+    silence = 60
+
+    def __init__(self, name, say):
+        self.name, self.say = name, say
         self.patches_per_second = None
 
     def on_train_start(self, trainer, module):
         """
         The first step, which takes longer than others, is not counted.
         """
-        self.start, self.begin, self.first = time.monotonic(), time.monotonic(), None
+        self.start = self.begin = self.said = time.monotonic()
+        self.first = None
 
     def on_train_batch_end(self, trainer, module, *_):
         """
-        Count.
+        Count, and say so now and then.
         """
+        now = time.monotonic()
         if self.first is None:
-            self.first, self.begin = trainer.global_step, time.monotonic()
+            self.first, self.begin = trainer.global_step, now
+        if now - self.said > self.silence:
+            self._line(trainer, {"loss": trainer.callback_metrics.get("loss")})
+
+    def _line(self, trainer, metrics):
+        self.said = time.monotonic()
+        figures = " ".join(f"{key}={float(value):.5g}" for key, value in sorted(metrics.items()) if value is not None)
+        step = f"step {trainer.global_step} of {trainer.max_steps}"
+        self.say(f"{self.name}: {step}, {self.said - self.start:.0f} s, {figures}")
 
     def on_validation_end(self, trainer, module):
         """
         Say the figures.
         """
-        figures = " ".join(f"{name}={float(value):.5g}" for name, value in sorted(trainer.callback_metrics.items()))
-        self.say(f"{type(module).__name__} step {trainer.global_step} {time.monotonic() - self.start:.0f}s {figures}")
+        self._line(trainer, trainer.callback_metrics)
 
     def on_train_end(self, trainer, module):
         """
@@ -73,6 +87,9 @@ class Keeper(pl.callbacks.Checkpoint):
         Knows whether the last look was the best.
     """
 
+    #: Seconds between two of them, at most.
+    longest = 600
+
     def __init__(self, folder, every, judge=None):
         self.last, self.best = folder / "last.ckpt", folder / "best.ckpt"
         self.every, self.judge = every, judge
@@ -81,6 +98,7 @@ class Keeper(pl.callbacks.Checkpoint):
         """
         Stop where it was stopped before: Lightning does not remember that.
         """
+        self.kept = time.monotonic()
         if self.judge is not None and self.judge.wait_count >= self.judge.patience:
             trainer.should_stop = True
 
@@ -88,7 +106,11 @@ class Keeper(pl.callbacks.Checkpoint):
         """
         Keep a checkpoint, if it is time.
         """
-        if self.every and trainer.global_step % self.every == 0:
+        step = trainer.global_step
+        due = step % self.every == 0 if self.every else False
+        # Not where a look at the validation data comes next: what goes on from there would miss it.
+        overdue = time.monotonic() - self.kept > self.longest and step % module.options.validate_every
+        if due or overdue:
             self._keep(trainer)
 
     def on_validation_end(self, trainer, module):
@@ -100,6 +122,7 @@ class Keeper(pl.callbacks.Checkpoint):
 
     def _keep(self, trainer):
         # Not the `ModelCheckpoint` of Lightning, which writes into the file that it replaces.
+        self.kept = time.monotonic()
         new = self.last.with_suffix(".new")
         trainer.save_checkpoint(new)
         if not trainer.is_global_zero:

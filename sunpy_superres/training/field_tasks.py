@@ -18,6 +18,7 @@ class AutoencoderTask(Task):
     Round trip of the truth.
     """
 
+    needs = ("autoencoder",)
     parts = ("autoencoder",)
 
     def loss(self, digest):
@@ -46,6 +47,7 @@ class RegressionTask(Task):
     The learned mean, and the local scale of what is drawn: of what the mean leaves, or of the field.
     """
 
+    needs = ("regression", "estimate")
     parts = ("regression",)
 
     def loss(self, digest):
@@ -76,6 +78,7 @@ class FlowTask(Task):
     The flow from noise to the latents of what is drawn, divided by their local scale.
     """
 
+    needs = ("denoiser", "condition")
     parts = ("condition", "denoiser")
 
     def digest(self, batch):
@@ -132,6 +135,8 @@ class NetworkTask(Task):
     A deterministic network from the coarse to the fine field.
     """
 
+    needs = ("unit", "reach")
+
     def loss(self, digest):
         """
         See `Task.loss`.
@@ -154,6 +159,8 @@ class StepsTask(NetworkTask):
     """
     A network that enlarges in two steps, each held against the truth on its grid.
     """
+
+    needs = ("steps_of",)
 
     def loss(self, digest):
         """

@@ -26,7 +26,7 @@ from sunpy_superres._atomic import replacing
 from sunpy_superres.inference import choose_device, choose_precision
 from sunpy_superres.instruments import HMI_SCALE
 from sunpy_superres.models import get_architecture
-from sunpy_superres.training.arrays import hashes, read_index
+from sunpy_superres.training.arrays import hashes, read_index, summary
 from sunpy_superres.training.callbacks import Keeper, Pictures, Status, join_logs
 from sunpy_superres.training.tasks import STAGES
 from sunpy_superres.weights.fetch import fetch
@@ -38,6 +38,8 @@ __all__ = ["PRECISIONS", "fit", "quiet"]
 
 #: Precisions of training, as Lightning calls them.
 PRECISIONS = {"float32": "32-true", "bfloat16": "bf16-mixed"}
+#: Checkpoints of a stage: to go on from, and of its end.
+LAST, FINISHED = "last.ckpt", "finished.ckpt"
 #: Looks at the validation fields: batches of each.
 _LOOKS = 8
 
@@ -101,11 +103,18 @@ def _begin(model, start):
     """
     for part, name in (start if isinstance(start, dict) else {"": start}).items():
         other = load_model(_starting_folder(name))
+        what = f"The {part} of {name}" if part else f"The weights of {name}"
+        if not part and other.method != model.method:
+            msg = f"{what} do not fit the model of the recipe: one is of {other.method!r}, the other {model.method!r}."
+            raise ValueError(msg)
         try:
             model.get_submodule(part).load_state_dict(other.get_submodule(part).state_dict())
-        except (RuntimeError, AttributeError) as error:
-            what = f"The {part} of {name}" if part else f"The weights of {name}"
-            msg = f"{what} do not fit the model of the recipe: {str(error).splitlines()[-1].strip()}"
+        except AttributeError as error:
+            parts = [key for key, _ in model.named_children() if hasattr(other, key)]
+            msg = f"{what} do not fit the model of the recipe; parts of both are {', '.join(parts) or 'none'}."
+            raise ValueError(msg) from error
+        except RuntimeError as error:
+            msg = f"{what} do not fit the model of the recipe: {str(error).splitlines()[-1].strip()[:200]}"
             raise ValueError(msg) from error
 
 
@@ -114,7 +123,8 @@ def _claim(folder, fingerprint):
     Mark the folder of a stage as that of one recipe and its data.
     """
     mark = folder / "fingerprint"
-    if mark.exists() and mark.read_text() != fingerprint:
+    begun = any((folder / name).exists() for name in (LAST, FINISHED))
+    if begun and mark.exists() and mark.read_text() != fingerprint:
         msg = (
             f"{folder} holds a stage of another recipe, of other data or precision, or one cut short by --max-steps. "
             "Train into another folder, or remove it."
@@ -123,6 +133,18 @@ def _claim(folder, fingerprint):
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(mark) as temporary:
         temporary.write_text(fingerprint)
+
+
+def _claim_all(out, recipe):
+    """
+    Mark the folder of a training as that of one model.
+    """
+    mark, name = out / "name", f"{recipe.name} ({recipe.method})"
+    if mark.exists() and mark.read_text() != name and (out / WEIGHTS).exists():
+        msg = f"{out} holds the training of {mark.read_text()}, and this is that of {name}: train into another folder."
+        raise ValueError(msg)
+    with replacing(mark) as temporary:
+        temporary.write_text(name)
 
 
 def _first_step(checkpoint):
@@ -179,7 +201,7 @@ def _fit_stage(name, recipe, model, data, validation, out, device, hardware, con
     """
     options = recipe.stages[name]
     folder = out / name
-    finished, last = folder / "finished.ckpt", folder / "last.ckpt"
+    finished, last = folder / FINISHED, folder / LAST
     task_type = STAGES[name]
     pool, watch = task_type.open_pools(recipe, options, model, data, validation, device)
     if pool.remark:
@@ -191,14 +213,18 @@ def _fit_stage(name, recipe, model, data, validation, out, device, hardware, con
         task.finish()
         say(f"{name}: already finished, {finished}")
         return None
-    begin, status, started = _first_step(last), Status(say), time.monotonic()
+    begin, status, started = _first_step(last), Status(name, say), time.monotonic()
     if begin:
         say(f"{name}: going on from step {begin}")
     trainer = _trainer(name, folder, options, watch, hardware, status, begin)
     # The task draws its own patches; the loaders only count.
     looks = DataLoader(range(_LOOKS), batch_size=None) if watch else None
     count = DataLoader(range(options.steps), batch_size=None)
-    trainer.fit(task, count, looks, ckpt_path=last if begin else None)
+    try:
+        trainer.fit(task, count, looks, ckpt_path=last if begin else None)
+    except (KeyboardInterrupt, SystemExit):
+        say(f"{name}: interrupted; run it again to go on from step {_first_step(last)}")
+        raise
     if trainer.interrupted or (trainer.global_step < options.steps and not options.patience):
         msg = f"Stage {name} stopped at step {trainer.global_step} of {options.steps}; run it again to go on."
         raise RuntimeError(msg)
@@ -296,6 +322,11 @@ def fit(
     if unknown := [name for name in recipe.stages if name not in STAGES]:
         msg = f"Unknown stage {unknown[0]!r}; known are {', '.join(STAGES)}."
         raise ValueError(msg)
+    if unfit := [name for name in recipe.stages if not all(hasattr(model, part) for part in STAGES[name].needs)]:
+        fit_ones = [name for name, task in STAGES.items() if all(hasattr(model, part) for part in task.needs)]
+        msg = f"The method {recipe.method!r} has no stage {unfit[0]!r}, but {', '.join(fit_ones)}."
+        raise ValueError(msg)
+    _claim_all(out, recipe)
     if recipe.start:
         _begin(model, recipe.start)
     read_index(data)  # or there is none
@@ -306,11 +337,12 @@ def fit(
             speeds[name] = _fit_stage(name, recipe, model, data, validation, out, device, hardware, contents, say)
     if rank_zero_only.rank:
         return None
-    _write(recipe, model, out, device, precision, speeds, devices * num_nodes)
+    how = {"data": summary(data), "precision": precision, "processes": devices * num_nodes}
+    _write(recipe, model, out, device, speeds, how)
     return out
 
 
-def _write(recipe, model, out, device, precision, speeds, processes):
+def _write(recipe, model, out, device, speeds, how):
     """
     Write the weights, and how they came about.
     """
@@ -336,8 +368,7 @@ def _write(recipe, model, out, device, precision, speeds, processes):
     record = {
         "recipe": asdict(recipe),
         "hardware": hardware,
-        "processes": processes,
-        "precision": precision,
+        **how,
         "patches_per_second": known | {name: round(speed, 2) for name, speed in speeds.items() if speed},
         "torch": torch.__version__,
     }

@@ -49,6 +49,8 @@ class ImagesTask(_ImageTask):
     The flow from noise to whole images, given their class, their flux and the disk.
     """
 
+    needs = ("coordinates",)
+
     def randomize(self, digest, generator):
         """
         The images as the network takes them, noise and times besides.
@@ -84,6 +86,7 @@ class FeaturesTask(_ImageTask):
     Features that tell one image from all others, whichever way it is turned and mirrored, and that hold its X-ray flux.
     """
 
+    needs = ("project",)
     shares = False
 
     def draw(self, pool, generator):

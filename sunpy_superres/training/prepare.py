@@ -137,8 +137,8 @@ def prepare(
     tally = Tally(progress)
     chosen = []
     for path in paths:
-        if any(part in path.name for part in exclude):
-            tally.skip(path.name, Refused(Kind.EXCLUDED, "excluded"))
+        if parts := [part for part in exclude if part in path.name]:
+            tally.skip(path.name, Refused(Kind.EXCLUDED, f"excluded, its name has {parts[0]!r}"))
         else:
             chosen.append(path)
     records = []

@@ -67,7 +67,13 @@ def prepare_for(recipe, source, target, *, split=None, limbward=True, simulation
         return source
     if not source.exists():
         raise FileNotFoundError(2, "there is no such file or folder", str(source))
+    if parts := [name for name in ("train", "validation") if is_prepared(source / name)]:
+        msg = f"{source} holds data that were split: give {' and '.join(str(source / part) for part in parts)}."
+        raise ValueError(msg)
     model = get_architecture(recipe.method)(**recipe.model)
+    if model.purpose not in ("generate", "describe") and not source.is_dir():
+        msg = f"{source} is a file; the recipe {recipe.name!r} is trained on a folder of FITS files."
+        raise ValueError(msg)
     instrument = recipe.jitter.instrument
     options = {"progress": progress}
     if model.purpose in ("generate", "describe"):

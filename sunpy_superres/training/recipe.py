@@ -5,6 +5,8 @@ Recipes: everything that decides what is trained, in one TOML file.
 import tomllib
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from types import NoneType
+from typing import get_args
 
 from sunpy_superres.training.images import Augmentation
 from sunpy_superres.training.patches import Jitter
@@ -75,6 +77,17 @@ class Stage:
     patience: int = 0
     picture_every: int = 1000
 
+    def __post_init__(self):
+        least = dict.fromkeys(("steps", "batch", "size", "block", "reuse", "warmup", "validate_every"), 1)
+        for field_ in fields(self):
+            value, low = getattr(self, field_.name), least.get(field_.name, 0)
+            if field_.name != "time_location" and value < low:
+                msg = f"{field_.name} must be {low} or more, not {value!r}"
+                raise ValueError(msg)
+        if self.ema >= 1:
+            msg = f"ema must be below 1, not {self.ema!r}"
+            raise ValueError(msg)
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -134,7 +147,22 @@ class Recipe:
             block = min(stage.block, -(-steps // stage.reuse))
             return replace(stage, block=block, steps=min(stage.steps, steps))
 
-        return replace(self, stages={name: shortened(stage) for name, stage in self.stages.items()})
+        card = dict(self.card)
+        if card and any(stage.steps > steps for stage in self.stages.values()):
+            cut = f"Cut short to {steps} steps a stage, to try the recipe: not for use."
+            card |= {"version": "0", "limits": f"{cut} {card.get('limits', '')}".strip()}
+        stages = {name: shortened(stage) for name, stage in self.stages.items()}
+        return replace(self, stages=stages, card=card)
+
+
+_KINDS = {
+    int: "a whole number",
+    float: "a number",
+    str: "text in quotes",
+    bool: "true or false",
+    tuple: "a list",
+    dict: "a table",
+}
 
 
 def _checked(cls, values, place):
@@ -143,8 +171,18 @@ def _checked(cls, values, place):
         msg = f"Unknown key {unknown[0]!r} in {place} of the recipe; known are {', '.join(sorted(known))}."
         raise ValueError(msg)
     values = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+    for f in fields(cls):
+        kinds = tuple(kind for kind in (get_args(f.type) or (f.type,)) if kind is not NoneType)
+        allowed = (*kinds, int) if float in kinds else kinds
+        if (value := values.get(f.name)) is not None and type(value) not in allowed:
+            names = " or ".join(_KINDS.get(kind, kind.__name__) for kind in kinds)
+            msg = f"{f.name} in {place} of the recipe must be {names}, not {value!r}."
+            raise ValueError(msg)
     try:
         return cls(**values)
+    except ValueError as error:
+        msg = f"In {place} of the recipe: {error}."
+        raise ValueError(msg) from error
     except TypeError as error:
         msg = f"In {place} of the recipe: {str(error).split('() ')[-1]}."
         raise ValueError(msg) from error

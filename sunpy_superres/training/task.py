@@ -63,6 +63,8 @@ class Task(pl.LightningModule):
 
     #: Names of the parts of the model that the stage trains; all of them unless told.
     parts = ()
+    #: What a model has to have to be trained so.
+    needs = ()
     #: Whether several processes can share a batch.
     shares = True
     #: Opens the data of a recipe: a function of recipe, options, model, folders and device that returns two pools, the

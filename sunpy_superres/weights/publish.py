@@ -411,6 +411,12 @@ def _new_card(folder, config, measured, commands, *, has_figure):
                 f"Recipe `{recipe['name']}`, seed {recipe['seed']}: {stages}; on {known['hardware']}, torch "
                 f"{known['torch']}."
             )
+            if recipe.get("start"):
+                training += f" Begun with `{recipe['start']}`."
+            if ranks := {name: stage["rank"] for name, stage in recipe["stages"].items() if stage.get("rank")}:
+                training += f" Low-rank adapters, of rank {', '.join(f'{r} ({n})' for n, r in ranks.items())}."
+            if known.get("data"):
+                training += f" This run was trained on {known['data']}."
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             msg = f"{record} is not what the training writes: {error!r}."
             raise ValueError(msg) from error

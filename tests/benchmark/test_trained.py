@@ -78,6 +78,7 @@ def test_release_of_a_training(recipe, model, data, validation):
     card = (release / "README.md").read_text()
     assert f"| rmse_ratio | {done['figures']['rmse_ratio']:.4g} |" in card
     assert "By `sunpy-superres train small --out OUT`" in card
+    assert "This run was trained on 3 fields of 3 regions." in card
     assert "rmse_ratio = " in (release / "registry_entry.toml").read_text()
     assert verify(release) == 0
 

@@ -332,6 +332,56 @@ def test_adapters_of_all_networks(method, model):
     torch.testing.assert_close(network(field, radius), adapted)
 
 
+def test_a_folder_is_of_one_model(recipe, data, whole, tmp_path):
+    from sunpy_superres.training.fit import fit
+
+    other = replace(read_recipe(recipe), name="other")
+    with pytest.raises(ValueError, match=r"holds the training of small \(ldm\), and this is that of other"):
+        fit(other, data, whole, device="cpu", progress=silent)
+    # What failed before its first step is in nobody's way.
+    stage = replace(read_recipe(recipe).stages["regression"], steps=1)
+    wrong = replace(read_recipe(recipe), stages={"regression": stage})
+    (tmp_path / "regression").mkdir()
+    (tmp_path / "regression" / "fingerprint").write_text("of another")
+    fit(wrong, data, tmp_path, device="cpu", progress=silent)
+    with pytest.raises(ValueError, match="The method 'ldm' has no stage 'network', but autoencoder, regression, flow"):
+        fit(replace(wrong, stages={"network": stage}), data, tmp_path / "n", device="cpu", progress=silent)
+
+
+def test_interruption_says_how_to_go_on(recipe, data, tmp_path, monkeypatch):
+    from sunpy_superres.training import field_tasks
+    from sunpy_superres.training.fit import fit
+
+    recipe = read_recipe(recipe)
+    recipe = replace(recipe, stages={"regression": recipe.stages["regression"]})
+
+    def interrupt(self, *_):
+        if self.global_step == 12:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(field_tasks.RegressionTask, "on_train_batch_start", interrupt)
+    said = []
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        fit(recipe, data, tmp_path, validation=data, device="cpu", progress=said.append)
+    assert said[-1] == "regression: interrupted; run it again to go on from step 10"
+
+
+def test_a_long_stage_speaks_and_keeps(recipe, data, tmp_path, monkeypatch):
+    from sunpy_superres.training import callbacks
+    from sunpy_superres.training.fit import fit
+
+    monkeypatch.setattr(callbacks.Status, "silence", 0)
+    monkeypatch.setattr(callbacks.Keeper, "longest", 0)
+    kept = []
+    monkeypatch.setattr(callbacks.Keeper, "_keep", lambda _, trainer: kept.append(trainer.global_step))
+    recipe = read_recipe(recipe)
+    stage = replace(recipe.stages["regression"], steps=7)
+    said = []
+    fit(replace(recipe, stages={"regression": stage}), data, tmp_path, device="cpu", progress=said.append)
+    assert any(line.startswith("regression: step 3 of 7") for line in said)
+    assert kept == [1, 2, 3, 4, 5, 6, 7]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [({"precision": "float8"}, "precision must be float32 or bfloat16"), ({"device": "teapot"}, "cannot be used")],

@@ -378,6 +378,14 @@ def test_fitting_needs_neither_sunpy_nor_astropy():
     [
         (("steps = 4", "stepps = 4"), r"Unknown key 'stepps' in \[stages.autoencoder\]"),
         (('name = "small"', "nme = 1"), "Unknown key 'nme' in the top level"),
+        (
+            ("steps = 4", 'steps = "many"'),
+            r"steps in \[stages.autoencoder\] of the recipe must be a whole number, not 'ma",
+        ),
+        (("steps = 4", "steps = -5"), r"In \[stages.autoencoder\] of the recipe: steps must be 1 or more, not -5"),
+        (("batch = 2", "batch = 0"), "batch must be 1 or more, not 0"),
+        (("seed = 3", 'seed = "3"'), "seed in the top level of the recipe must be a whole number"),
+        (("steps = 4", "steps = 4\nema = 1.0"), "ema must be below 1"),
         (("[model]", "[jitter]\nfuzz = 3\n[model]"), r"Unknown key 'fuzz' in \[jitter\]"),
         (("batch = 2\nsize = 64\nblock = 2\n\n[stages.r", "size = 64\n\n[stages.r"), "'batch'"),
         (("seed = 3", "seed = "), "is not a TOML file"),
@@ -394,6 +402,9 @@ def test_recipes_of_the_package():
     recipe = read_recipe("ldm-mdi")
     assert recipe.method == "ldm"
     assert list(recipe.stages) == ["autoencoder", "regression", "flow"]
-    assert all(stage.steps <= 5 for stage in recipe.with_steps(5).stages.values())
+    short = recipe.with_steps(5)
+    assert all(stage.steps <= 5 for stage in short.stages.values())
+    assert short.card["limits"].startswith("Cut short to 5 steps a stage")
+    assert recipe.with_steps(10**6) == recipe
     with pytest.raises(FileNotFoundError, match=f"those that come with the package are {', '.join(RECIPES)}"):
         read_recipe("ldm-venus")

@@ -55,9 +55,8 @@ class Acquired:
 
 def find_email(email=None):
     """
-    The e-mail address for JSOC: the one given, or that of the environment variable ``JSOC_EMAIL``.
-
-    Nothing else is looked at: the configuration of sunpy has no place for it.
+    The e-mail address for JSOC: the one given, that of the environment variable ``JSOC_EMAIL``, or that of the
+    configuration of sunpy (``email`` in a section ``[jsoc]`` of ``sunpyrc``, which sunpy itself does not use).
 
     Parameters
     ----------
@@ -73,12 +72,15 @@ def find_email(email=None):
     ValueError
         If there is none, or it cannot be one.
     """
-    found = (email or os.environ.get("JSOC_EMAIL") or "").strip()
+    import sunpy  # NOQA: PLC0415
+
+    configured = sunpy.config.get("jsoc", "email", fallback="")
+    found = (email or os.environ.get("JSOC_EMAIL") or configured).strip()
     if not found:
         msg = (
             "JSOC wants an e-mail address that is registered with it "
             "(http://jsoc.stanford.edu/ajax/register_email.html): give email=, --email on the command line, or set "
-            "JSOC_EMAIL. Nothing was asked of the network."
+            "JSOC_EMAIL, or put email = ... into a section [jsoc] of sunpyrc. Nothing was asked of the network."
         )
         raise ValueError(msg)
     name, _, host = found.partition("@")

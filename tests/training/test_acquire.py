@@ -465,3 +465,19 @@ def test_jsoc_and_nso(tmp_path):
     found = fetch_aia("2011-02-15T01:30", "2011-02-15T02:30", tmp_path / "aia", labels="both")
     assert {row["goes_class"][0] for row in table(found.images)} == {"X"}
     assert Time(table(found.images)[0]["datetime"]) > Time("2011-02-15T01:29")
+
+
+def test_email_of_the_configuration(monkeypatch):
+    import sunpy
+
+    monkeypatch.delenv("JSOC_EMAIL", raising=False)
+    with pytest.raises(ValueError, match=r"section \[jsoc\] of sunpyrc"):
+        find_email()
+    sunpy.config.read_dict({"jsoc": {"email": "me@example.org"}})
+    try:
+        assert find_email() == "me@example.org"
+        monkeypatch.setenv("JSOC_EMAIL", "you@example.org")
+        assert find_email() == "you@example.org"
+        assert find_email("they@example.org") == "they@example.org"
+    finally:
+        sunpy.config.remove_section("jsoc")

@@ -14,5 +14,16 @@ __all__ = [
     "fetch_repository",
     "find_model",
     "list_models",
+    "load_model",
     "model_info",
 ]
+
+
+def __getattr__(name):
+    # It imports torch, which names and files of models do without.
+    if name == "load_model":
+        from sunpy_superres.weights.files import load_model  # NOQA: PLC0415
+
+        return load_model
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

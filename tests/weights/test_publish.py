@@ -288,3 +288,9 @@ def test_bundled_card_and_figures_are_of_the_version():
         record = model_info(name)
         assert f"version {record.version}" in (record.bundled / "README.md").read_text()
         assert record.metrics
+
+
+def test_what_a_card_imports_is_there():
+    namespace = {}
+    exec(publish._LOAD.split("\n")[0], namespace)
+    assert {"fetch_repository", "load_model"} <= set(namespace)

@@ -91,8 +91,9 @@ def prepare_for(recipe, source, target, *, split=None, limbward=True, simulation
         options |= {"exclude": recipe.exclude, "quantity": get_instrument(instrument).quantity}
         options |= {"simulations": simulations, "limbward": limbward, "workers": workers}
     made_of = _made_of(source, prepare, options)
-    if is_prepared(target):
-        if not (target / _SOURCE).is_file() or json.loads((target / _SOURCE).read_text()) != made_of:
+    # Without a word of what they are made of the preparation did not come to its end.
+    if is_prepared(target) and (target / _SOURCE).is_file():
+        if json.loads((target / _SOURCE).read_text()) != made_of:
             msg = (
                 f"{target} holds arrays that were made of other files, or otherwise. Train into another folder, or "
                 "remove it."
@@ -115,8 +116,9 @@ def _made_of(source, prepare, options):
     """
     What decides the arrays: the files, by size and time, and how they are prepared.
     """
-    files = sorted(path for path in source.rglob("*") if path.is_file()) if source.is_dir() else [source]
-    states = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in files]
+    # Not all that is there: the folder of the training itself may be below.
+    files = sorted(path for path in source.glob("*") if path.is_file()) if source.is_dir() else [source]
+    states = [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files]
     decisive = {key: value for key, value in options.items() if key not in ("progress", "workers")}
     return json.loads(json.dumps({"how": prepare.__name__, "options": decisive, "files": states}, default=str))
 

@@ -105,3 +105,26 @@ def test_what_is_prepared_stays(tmp_path):
     assert prepare_for(read_recipe("ldm-mdi"), tmp_path, tmp_path / "out") == tmp_path
     with pytest.raises(FileNotFoundError):
         prepare_for(read_recipe("ldm-mdi"), tmp_path / "nowhere", tmp_path / "out")
+
+
+def test_data_are_prepared_once(tmp_path, monkeypatch):
+    folder = tmp_path / "hmi"
+    folder.mkdir()
+    hmi = maps.from_array(synthetic_magnetogram((160, 160), seed=0), scale=HMI_SCALE, instrument="hmi")
+    maps.write_map(hmi, folder / "a.fits")
+    recipe, target = read_recipe("ldm-mdi"), folder / "run" / "data"
+    prepare_for(recipe, folder, target)
+    before = (target / "pixels.npy").stat().st_mtime_ns
+    # From another place, with other files below, it is the same.
+    monkeypatch.chdir(tmp_path)
+    said = []
+    prepare_for(recipe, "hmi", target, progress=said.append)
+    assert "prepared before" in said[0]
+    assert (target / "pixels.npy").stat().st_mtime_ns == before
+    maps.write_map(hmi, folder / "b.fits")
+    with pytest.raises(ValueError, match="made of other files, or otherwise"):
+        prepare_for(recipe, folder, target)
+    # What was cut short is done again.
+    (target / "source.json").unlink()
+    prepare_for(recipe, folder, target)
+    assert len(json.loads((target / "index.json").read_text())) == 4

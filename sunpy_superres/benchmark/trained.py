@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sunpy_superres import metrics
-from sunpy_superres.benchmark._scene import about, ratio
+from sunpy_superres.benchmark._scene import FACTOR, about, ratio
 from sunpy_superres.benchmark.degraded import degraded_hmi
 from sunpy_superres.benchmark.paired import paired_fields, read_fields
 from sunpy_superres.benchmark.report import write_json
@@ -59,8 +59,8 @@ def evaluate_trained(folder, recipe, data, validation, *, n_samples=8, seed=0, c
     from sunpy_superres.weights.files import load_model  # NOQA: PLC0415
 
     folder = Path(folder)
-    measure = _PROTOCOLS[load_model(folder).purpose]
-    results = measure(folder, recipe, Path(data), Path(validation), n_samples, seed)
+    model = load_model(folder)
+    results = _PROTOCOLS[model.purpose](model, folder, recipe, Path(data), Path(validation), n_samples, seed)
     results["command"] = command or "train RECIPE --data DATA --validation VALIDATION --out OUT"
     write_json(results, folder / _RESULTS)
     if progress is not None:
@@ -70,12 +70,10 @@ def evaluate_trained(folder, recipe, data, validation, *, n_samples=8, seed=0, c
     return results
 
 
-def _superresolved(folder, recipe, data, validation, n_samples, seed):
-    from sunpy_superres.weights.files import load_model  # NOQA: PLC0415
-
+def _superresolved(model, folder, recipe, data, validation, n_samples, seed):
     instrument = next((name for name in ("mdi", "gong") if name in recipe.instruments), None)
-    if instrument is None or load_model(folder).factor != 4:
-        return _patches(folder, recipe, validation, seed)
+    if instrument is None or model.factor != FACTOR:
+        return _patches(model, folder, recipe, validation, seed)
     options = {"method": recipe.method, "model": folder, "instrument": instrument, "n_samples": n_samples, "seed": seed}
     fields = list(read_fields(validation))
     if fields[0][2] is not None:
@@ -107,13 +105,11 @@ def _provenance(folder, recipe):
     return {"srmethod": recipe.method, "srsha256": sha256_of(folder / WEIGHTS)[:16]}
 
 
-def _patches(folder, recipe, validation, seed):
+def _patches(model, folder, recipe, validation, seed):
     import torch  # NOQA: PLC0415
 
     from sunpy_superres.models.regression import bicubic  # NOQA: PLC0415
-    from sunpy_superres.weights.files import load_model  # NOQA: PLC0415
 
-    model = load_model(folder)
     batch = _drawn_patches(recipe, validation, seed, factor=model.factor)
     with torch.inference_mode():
         found, plain = model(batch.field, batch.radius).float(), bicubic(batch.field, model.factor)
@@ -128,20 +124,18 @@ def _patches(folder, recipe, validation, seed):
     return {**about("patches", _provenance(folder, recipe), patches=_PATCHES, seed=seed), "figures": figures}
 
 
-def _encoded(folder, recipe, data, validation, n_samples, seed):
+def _encoded(model, folder, recipe, data, validation, n_samples, seed):
     import torch  # NOQA: PLC0415
-
-    from sunpy_superres.weights.files import load_model  # NOQA: PLC0415
 
     truth = _drawn_patches(recipe, validation, seed).truth
     with torch.inference_mode():
-        again = load_model(folder)(truth)
+        again = model(truth)
     error = metrics.rmse(again[..., 8:-8, 8:-8].numpy(), truth[..., 8:-8, 8:-8].numpy())
     about_it = about("patches", _provenance(folder, recipe), patches=_PATCHES, seed=seed)
     return {**about_it, "figures": {"autoencoder_rmse": error}}
 
 
-def _generated(folder, recipe, data, validation, n_samples, seed):
+def _generated(model, folder, recipe, data, validation, n_samples, seed):
     from sunpy_superres.benchmark.generator import evaluate_generator  # NOQA: PLC0415
 
     return evaluate_generator(
@@ -149,7 +143,7 @@ def _generated(folder, recipe, data, validation, n_samples, seed):
     )
 
 
-def _logged(folder, recipe, data, validation, n_samples, seed):
+def _logged(model, folder, recipe, data, validation, n_samples, seed):
     """
     The last figures of the log of the last stage.
     """

@@ -18,14 +18,12 @@ from astropy.time import Time
 from sunpy_superres.training.archives import SOURCES, TARGETS, aia
 from sunpy_superres.training.downloads import fetch_files
 from sunpy_superres.training.flare_labels import WINDOW, flare_list, label_images, light_curve
-from sunpy_superres.training.manifest import Manifest, write_table
+from sunpy_superres.training.manifest import IMAGES, Manifest, write_table
 from sunpy_superres.training.matching import match_times
 from sunpy_superres.training.split import IMAGE_GAP
 
-__all__ = ["IMAGES", "LABELS", "Acquired", "fetch_aia", "fetch_pairs", "find_email"]
+__all__ = ["LABELS", "Acquired", "fetch_aia", "fetch_pairs", "find_email"]
 
-#: The table of labeled images, as `sunpy_superres.training.prepare_images.prepare_images` reads it.
-IMAGES = "images.csv"
 #: Where flare classes come from.
 LABELS = ("hek", "xrs", "both", "none")
 

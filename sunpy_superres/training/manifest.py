@@ -9,12 +9,40 @@ from pathlib import Path
 from sunpy_superres._atomic import replacing
 from sunpy_superres.weights.layout import sha256_of
 
-__all__ = ["MANIFEST", "QUERY", "Manifest", "write_table"]
+__all__ = ["IMAGES", "MANIFEST", "QUERY", "Manifest", "read_table", "write_table"]
 
 MANIFEST = "manifest.csv"
+#: Beside it: the table of labeled images, as `sunpy_superres.training.prepare_images.prepare_images` reads it.
+IMAGES = "images.csv"
 #: Beside it: the query, so that a folder never holds files of two, and how many observations found no partner.
 QUERY = "query.json"
 _FIELDS = ("time", "record", "quality", "file", "bytes", "sha256")
+
+
+def read_table(path):
+    """
+    Read the rows of a CSV file that a user gave.
+
+    Parameters
+    ----------
+    path : `pathlib.Path`
+        The file.
+
+    Returns
+    -------
+    `list` of `dict`
+
+    Raises
+    ------
+    ValueError
+        If it is no such file.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return list(csv.DictReader(file))
+    except (UnicodeDecodeError, csv.Error) as error:
+        msg = f"{path} is not a table (CSV): {error}."
+        raise ValueError(msg) from error
 
 
 def write_table(path, rows):

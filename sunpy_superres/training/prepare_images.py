@@ -2,7 +2,6 @@
 From display-scaled images, or calibrated FITS files, to the images that a generator is trained on.
 """
 
-import csv
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from sunpy_superres.flare_classes import FLARE_CLASSES, class_of_flux, parse_flare_class
 from sunpy_superres.metrics.corona import LIMB_171, fit_limb
 from sunpy_superres.training.images import ImageRecord, write_images
+from sunpy_superres.training.manifest import read_table
 from sunpy_superres.transfer import FROM_RATES
 
 __all__ = ["prepare_images"]
@@ -48,12 +48,7 @@ def _rows(path, column, split):
     """
     The rows of a table that have a flare class and are of the split, and their classes and fluxes.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (UnicodeDecodeError, csv.Error) as error:
-        msg = f"{path} is not a table (CSV): {error}."
-        raise ValueError(msg) from error
+    rows = read_table(path)
     if missing := sorted({"datetime", "goes_class", column} - set(rows[0] if rows else ())):
         msg = f"{path} has no column {missing[0]}, or no row."
         raise ValueError(msg)

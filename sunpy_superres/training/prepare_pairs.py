@@ -2,7 +2,6 @@
 From real pairs, MDI or GONG and HMI, to the arrays that fine-tuning reads.
 """
 
-import csv
 import re
 from collections import Counter, namedtuple
 from functools import partial
@@ -11,6 +10,7 @@ from pathlib import Path
 from sunpy_superres.instruments import get_instrument
 from sunpy_superres.training.arrays import appending
 from sunpy_superres.training.fields import Kind, Refused, Tally
+from sunpy_superres.training.manifest import MANIFEST, read_table
 from sunpy_superres.training.pairs import Settings, read_pair
 from sunpy_superres.training.parallel import default_workers, in_order
 from sunpy_superres.training.patches import Record
@@ -19,7 +19,6 @@ from sunpy_superres.training.quality import flaw
 
 __all__ = ["prepare_pairs"]
 
-_MANIFEST = "manifest.csv"
 # As in 20110402_204800_hmi.fits, for files whose headers tell nothing.
 _TIME = re.compile(r"(\d{4})(\d\d)(\d\d)_(\d\d)(\d\d)(\d\d)")
 
@@ -122,7 +121,7 @@ def prepare_pairs(
         get_instrument(instrument).name, factor, size, min_correlation, max_shift, precision, max_minutes, bad_quality
     )
     tally, dropped, records = Tally(progress), Counter(), []
-    table = source / _MANIFEST
+    table = source / MANIFEST
     found = _from_manifest(table, settings, tally) if table.exists() else _by_name(source, settings.instrument)
     paths = [(pair.source, pair.target) for pair in found]
     if workers is None:
@@ -162,12 +161,7 @@ def _from_manifest(path, settings, tally):
     """
     Pairs of a table whose files are there and of good quality; the others are skipped.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (UnicodeDecodeError, csv.Error) as error:
-        msg = f"{path} is not a table (CSV): {error}."
-        raise ValueError(msg) from error
+    rows = read_table(path)
     if not rows or not {"source_file", "target_file"} <= rows[0].keys():
         msg = f"{path} has no row, or not the columns source_file and target_file."
         raise ValueError(msg)
@@ -203,6 +197,6 @@ def _by_name(folder, instrument):
         when = _TIME.search(name)
         found.append(_Found(path, hmi, name, "{}-{}-{}T{}:{}:{}".format(*when.groups()) if when else None))
     if not found:
-        msg = f"No pairs in {folder}: neither {_MANIFEST} nor files *{end} and *_hmi.fits."
+        msg = f"No pairs in {folder}: neither {MANIFEST} nor files *{end} and *_hmi.fits."
         raise FileNotFoundError(msg)
     return found

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from sunpy_superres._atomic import replacing
 from sunpy_superres.instruments import get_instrument
+from sunpy_superres.training.manifest import IMAGES, MANIFEST
 
 __all__ = ["is_prepared", "prepare_for"]
 
-#: What `fetch_aia` writes beside its images, and `fetch_pairs`.
-_IMAGES, _MANIFEST = "images.csv", "manifest.csv"
 #: What arrays were made of, beside them.
 _SOURCE = "source.json"
 
@@ -71,17 +70,18 @@ def prepare_for(recipe, source, target, *, split=None, limbward=True, simulation
         msg = f"{source} holds data that were split: give {' and '.join(str(source / part) for part in parts)}."
         raise ValueError(msg)
     model = get_architecture(recipe.method)(**recipe.model)
-    if model.purpose not in ("generate", "describe") and not source.is_dir():
+    images = model.purpose in ("generate", "describe")
+    if not images and not source.is_dir():
         msg = f"{source} is a file; the recipe {recipe.name!r} is trained on a folder of FITS files."
         raise ValueError(msg)
     instrument = recipe.jitter.instrument
     options = {"progress": progress}
-    if model.purpose in ("generate", "describe"):
+    if images:
         from sunpy_superres.training.prepare_images import prepare_images as prepare  # NOQA: PLC0415
 
         options |= {"split": split, **_image_options(recipe, model, source)}
-        source = source / _IMAGES if (source / _IMAGES).is_file() else source
-    elif (source / _MANIFEST).is_file() or any(source.glob(f"*_{instrument}.fits*")):
+        source = source / IMAGES if (source / IMAGES).is_file() else source
+    elif (source / MANIFEST).is_file() or any(source.glob(f"*_{instrument}.fits*")):
         from sunpy_superres.training.prepare_pairs import prepare_pairs as prepare  # NOQA: PLC0415
 
         options |= {"instrument": instrument, "factor": model.factor, "workers": workers}
@@ -102,13 +102,13 @@ def prepare_for(recipe, source, target, *, split=None, limbward=True, simulation
         if progress is not None:
             progress(f"{target}: prepared before, of the same files")
         return target
-    if model.purpose in ("generate", "describe") and source.is_dir() and progress is not None:
-        progress(f"{source} holds no {_IMAGES}: the class of no image is known")
+    if images and source.is_dir() and progress is not None:
+        progress(f"{source} holds no {IMAGES}: the class of no image is known")
     records = prepare(source, target, **options)
     with replacing(target / _SOURCE) as temporary:
         temporary.write_text(json.dumps(made_of))
     if progress is not None:
-        progress(f"{len(records)} {'images' if model.purpose in ('generate', 'describe') else 'fields'} in {target}")
+        progress(f"{len(records)} {'images' if images else 'fields'} in {target}")
     return target
 
 

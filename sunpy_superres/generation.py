@@ -234,7 +234,7 @@ def draw_maps(
     frame, angular_radius, date_origin = observing_frame(date, observer)
     device = choose_device(device)
     weights = locate(model, _METHOD, "aia", progress=progress)
-    network, sha256, precision = load(weights, device, choose_precision(device))
+    network, sha256, precision, _ = load(weights, device, choose_precision(device))
     if solver is not None:
         check_solver(solver, steps or 1)
     if steps is None:

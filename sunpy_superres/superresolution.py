@@ -22,10 +22,12 @@ SCALE_TOLERANCE = 0.05
 _REGRID_LIMIT = 20
 _COARSE = 1.3
 _DEFAULT_SAMPLES = 20
-_DEFAULTS = dict.fromkeys(("model", "instrument", "steps", "seed", "device", "tile_size")) | {"progress": False}
+_DEFAULTS = dict.fromkeys(("model", "instrument", "steps", "seed", "device", "tile_size"))
+_DEFAULTS |= {"calibrate": True, "progress": False}
 
-# Everything decided before the first sample is drawn; `members` is the iterator over them.
-_Run = namedtuple("_Run", ["smap", "observation", "network", "provenance", "members"])
+# Everything decided before the first sample is drawn; `members` is the iterator over them, `calibration` what their
+# spread is multiplied by, or `None`.
+_Run = namedtuple("_Run", ["smap", "observation", "network", "provenance", "members", "calibration"])
 
 
 def available_methods():
@@ -56,6 +58,7 @@ def superresolve(
     instrument=None,
     steps=None,
     seed=None,
+    calibrate=True,
     device=None,
     tile_size=None,
     progress=False,
@@ -100,8 +103,11 @@ def superresolve(
         or slower and differ in spread and in power at small scales.
     seed : `int`, optional
         Seed of the ensemble, 0 or larger. Without it one is drawn; either way it is in the header. The same
-        seed gives the same numbers on the same machine, whatever the tile size; sample k of several does not depend on
-        how many samples are drawn.
+        seed gives the same numbers on the same machine, whatever the tile size.
+    calibrate : `bool`, optional
+        Multiply the spread of the ensemble by what makes it as large as the errors were on the validation data of the
+        model, a factor that depends on the spread [5]_. The mean stays as it is. It is fitted for the default number of
+        steps; a model without such a calibration, and one draw alone, stay as they are. Defaults to `True`.
     device : `str` or `torch.device`, optional
         Defaults to a GPU if there is one, else the CPU.
     tile_size : `int`, optional
@@ -148,6 +154,8 @@ def superresolve(
     .. [3] Díaz Baso & Asensio Ramos 2018, A&A 614, A5, `arXiv:1706.02933 <https://arxiv.org/abs/1706.02933>`__
     .. [4] Rahman et al. 2020, ApJL 897, L32, `doi:10.3847/2041-8213/ab9d79
        <https://doi.org/10.3847/2041-8213/ab9d79>`__
+    .. [5] Gneiting et al. 2005, Mon. Weather Rev. 133, 1098, `doi:10.1175/MWR2904.1
+       <https://doi.org/10.1175/MWR2904.1>`__
 
     Examples
     --------
@@ -160,7 +168,7 @@ def superresolve(
     ((64, 64), (64, 64))
     """
     options = {"model": model, "instrument": instrument, "steps": steps, "seed": seed, "device": device}
-    options |= {"tile_size": tile_size, "progress": progress}
+    options |= {"calibrate": calibrate, "tile_size": tile_size, "progress": progress}
     return _each(_summary, map, method=method, n_samples=n_samples, **options)
 
 
@@ -173,6 +181,7 @@ def sample_posterior(
     instrument=None,
     steps=None,
     seed=None,
+    calibrate=True,
     device=None,
     tile_size=None,
     progress=False,
@@ -184,6 +193,9 @@ def sample_posterior(
     ----------
     map, method, n_samples, model, instrument, steps, seed, device, tile_size, progress
         As for `superresolve`.
+    calibrate : `bool`, optional
+        As for `superresolve`: deviations of the members from their mean are multiplied by the factor. With `False` they
+        are the draws as the model makes them, and number k does not depend on how many are drawn.
 
     Returns
     -------
@@ -217,13 +229,13 @@ def sample_posterior(
     (3, 64, 64)
     """
     options = {"model": model, "instrument": instrument, "steps": steps, "seed": seed, "device": device}
-    options |= {"tile_size": tile_size, "progress": progress}
+    options |= {"calibrate": calibrate, "tile_size": tile_size, "progress": progress}
     return _each(_members, map, method=method, n_samples=n_samples, **options)
 
 
 def draw_one(smap, method, **options):
     """
-    Make a Map of one draw: the first of those that `superresolve` takes the mean of.
+    Make a Map of one draw: the first of those that `superresolve` takes the mean of, as the model makes it.
 
     Parameters
     ----------
@@ -287,6 +299,8 @@ def _summary(run):
     from sunpy_superres.inference import moments  # NOQA: PLC0415
 
     ensemble = moments(run.members, antithetic=run.network.antithetic)
+    if run.calibration is not None:
+        run.calibration.apply(ensemble.std)
     return _build(run, ensemble.mean, ensemble.std)
 
 
@@ -312,6 +326,8 @@ def _members(run):
     members = np.empty((run.provenance.n_samples, *shape), dtype=np.float32)
     for member, drawn in zip(members, run.members, strict=True):
         member[:] = drawn
+    if run.calibration is not None:
+        run.calibration.apply_to_members(members, antithetic=run.network.antithetic)
     fine = _build(run, members[0])
     # In place: a full disk fills a gigabyte.
     if run.observation.quiet_sun is not None:
@@ -320,7 +336,21 @@ def _members(run):
     return maps.to_ndcube(fine, members)
 
 
-def _prepare(smap, *, method, n_samples, model, instrument, steps, seed, device, tile_size, progress, arguments=None):
+def _prepare(
+    smap,
+    *,
+    method,
+    n_samples,
+    model,
+    instrument,
+    steps,
+    seed,
+    calibrate,
+    device,
+    tile_size,
+    progress,
+    arguments=None,
+):
     # torch is loaded only here, when there is something to compute.
     from sunpy_superres.inference import check_noise, choose_device, choose_precision, draw  # NOQA: PLC0415
     from sunpy_superres.models import get_method  # NOQA: PLC0415
@@ -337,14 +367,14 @@ def _prepare(smap, *, method, n_samples, model, instrument, steps, seed, device,
     device = choose_device(device)
     if kind.trained:
         weights = locate(model, method, observation.instrument.name, progress=progress)
-        network, sha256, precision = load(weights, device, choose_precision(device))
+        network, sha256, precision, calibration = load(weights, device, choose_precision(device))
         smap, observation = on_scale(smap, observation, weights.scale)
         name, precision = weights.name, str(precision).removeprefix("torch.")
     else:
         if model is not None:
             msg = f"The method {method!r} has no weights: model={str(model)!r} does not apply to it."
             raise ValueError(msg)
-        network, name, sha256, precision = kind(**arguments or {}), None, None, "float32"
+        network, name, sha256, precision, calibration = kind(**arguments or {}), None, None, "float32", None
     check_noise(network, observation)
     if steps is not None and network.steps is None:
         msg = f"The method {method!r} has no sampler: steps={steps} does not apply to it."
@@ -352,6 +382,8 @@ def _prepare(smap, *, method, n_samples, model, instrument, steps, seed, device,
     if not network.stochastic:
         n_samples = _deterministic(method, n_samples)
     by_chance = network.stochastic and not (network.alone and n_samples == 1)
+    if not calibrate or n_samples == 1:
+        calibration = None
     with warnings.catch_warnings():
         # A header that cannot be carried over is told now, and not after the samples; what it warns of, then.
         warnings.simplefilter("ignore")
@@ -369,6 +401,7 @@ def _prepare(smap, *, method, n_samples, model, instrument, steps, seed, device,
         solver=network.solver_description if by_chance else None,
         precision=precision,
         quiet_sun=observation.quiet_sun,
+        calibrated=calibration is not None if by_chance else None,
     )
     members = draw(
         network,
@@ -380,7 +413,7 @@ def _prepare(smap, *, method, n_samples, model, instrument, steps, seed, device,
         tile_size=tile_size,
         progress=progress,
     )
-    return _Run(smap, observation, network, provenance, members)
+    return _Run(smap, observation, network, provenance, members, calibration)
 
 
 def on_scale(smap, observation, scale):

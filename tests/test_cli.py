@@ -175,6 +175,6 @@ def test_train_without_data(run, tmp_path):
 
 
 def test_benchmark(run, shared_data, tmp_path):
-    result = run("benchmark", shared_data, "-o", tmp_path, "--n-samples", 3, "--steps", 1)
+    result = run("evaluate", shared_data, "-o", tmp_path, "--n-samples", 3, "--steps", 1)
     assert result.exit_code == 0, result.output
     assert sorted(path.name for path in tmp_path.iterdir()) == ["degraded.json", "pairs.json"]

@@ -108,8 +108,30 @@ def test_one_sample_is_a_draw_without_uncertainty(mdi_map):
 
 
 def test_a_sample_does_not_depend_on_their_number(mdi_map):
-    few, many = (sample_posterior(mdi_map, n_samples=n, seed=2).data for n in (2, 5))
+    few, many = (sample_posterior(mdi_map, n_samples=n, seed=2, calibrate=False).data for n in (2, 5))
     np.testing.assert_allclose(few, many[:2], atol=1e-3)
+
+
+@pytest.mark.parametrize("method", ["ldm", "highresnet"])
+def test_the_spread_is_calibrated(mdi_map, method):
+    right, plain = (superresolve(mdi_map, method, 4, seed=2, calibrate=calibrate) for calibrate in (True, False))
+    assert (right.meta["srcalib"], plain.meta["srcalib"]) == (True, False)
+    np.testing.assert_array_equal(right.data, plain.data)
+    changed = right.uncertainty.array / plain.uncertainty.array
+    assert changed.max() > 1.05 * changed.min()
+    # As a function of the spread alone.
+    order = np.argsort(plain.uncertainty.array, axis=None)
+    assert (np.diff(right.uncertainty.array.ravel()[order]) > -1e-3).all()
+    members = sample_posterior(mdi_map, method, 4, seed=2).data
+    np.testing.assert_allclose(members.mean(axis=0), right.data, atol=2e-2)
+    np.testing.assert_allclose(
+        members.std(axis=0, ddof=int(method == "highresnet")), right.uncertainty.array, rtol=1e-3, atol=2e-2
+    )
+
+
+def test_one_draw_has_no_spread_to_calibrate(mdi_map):
+    assert superresolve(mdi_map, n_samples=1, seed=0).meta["srcalib"] is False
+    assert "srcalib" not in superresolve(mdi_map, "progressive").meta
 
 
 @pytest.mark.usefixtures("float32")
@@ -273,7 +295,7 @@ def test_one_result_of_highresnet_is_no_draw(mdi_map):
     spread = ensemble.uncertainty.array
     assert np.mean(np.abs(ensemble.data - whole.data) < spread) > 0.7
     one = draw_one(mdi_map, "highresnet", seed=0)
-    np.testing.assert_array_equal(one.data, sample_posterior(mdi_map, "highresnet", 3, seed=0).data[0])
+    np.testing.assert_array_equal(one.data, sample_posterior(mdi_map, "highresnet", 3, seed=0, calibrate=False).data[0])
     assert np.abs(one.data - whole.data).max() > 1
 
 

@@ -151,7 +151,7 @@ def evaluate_generator(
     check_options(options)
     device = choose_device(device)
     weights = locate(model, "class-diffusion", "aia", progress=progress)
-    network, sha256, precision = load(weights, device, choose_precision(device))
+    network, sha256, precision, _ = load(weights, device, choose_precision(device))
     images = {"train": real_set(train, network), "validation": real_set(validation, network)}
     neighbors(images["train"].times)
     described = {getattr(e, "__name__", str(e)): open_extractor(e) if isinstance(e, str) else e for e in extractors}

@@ -8,8 +8,10 @@ import click
 
 import sunpy_superres
 from sunpy_superres.cli.acquire import fetch_aia_command, fetch_pairs_command
+from sunpy_superres.cli.benchmark import benchmark_command
+from sunpy_superres.cli.evaluation import calibrate_command, evaluate_command
 from sunpy_superres.cli.images import (
-    evaluate_command,
+    evaluate_aia_command,
     fit_transfer_command,
     generate_command,
     prepare_images_command,
@@ -18,7 +20,6 @@ from sunpy_superres.cli.magnetograms import compare_command, demo_command, super
 from sunpy_superres.cli.models import models_group
 from sunpy_superres.cli.training import (
     ablation_command,
-    benchmark_command,
     cross_validate_command,
     prepare_command,
     prepare_pairs_command,
@@ -77,11 +78,13 @@ for _command in (
     prepare_pairs_command,
     train_command,
     cross_validate_command,
+    evaluate_command,
+    calibrate_command,
     benchmark_command,
     ablation_command,
     generate_command,
     prepare_images_command,
     fit_transfer_command,
-    evaluate_command,
+    evaluate_aia_command,
 ):
     main.add_command(_command)

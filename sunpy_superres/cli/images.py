@@ -10,7 +10,13 @@ import click
 
 from sunpy_superres.cli.errors import one_line
 
-__all__ = ["evaluate_command", "fit_transfer_command", "generate_command", "prepare_images_command", "prepared_images"]
+__all__ = [
+    "evaluate_aia_command",
+    "fit_transfer_command",
+    "generate_command",
+    "prepare_images_command",
+    "prepared_images",
+]
 
 
 @click.command("generate")
@@ -145,7 +151,7 @@ def fit_transfer_command(data, calibrated, out):
 @click.option("--classifier", is_flag=True, help="Also classifiers trained with and without the draws.")
 @click.option("--seeds", default=5, show_default=True, help="Trainings of each classifier.")
 @click.option("--markdown", is_flag=True, help="Markdown tables.")
-def evaluate_command(table, out, features, classifier, seeds, markdown, device, **options):
+def evaluate_aia_command(table, out, features, classifier, seeds, markdown, device, **options):
     """
     Measure generated AIA images against the real ones of a TABLE with a column `split` (train and validation).
 

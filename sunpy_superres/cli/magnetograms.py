@@ -22,6 +22,12 @@ __all__ = ["compare_command", "demo_command", "superresolve_command"]
 @click.option("--model", help="Weights: a name of `sunpy-superres models list`, a folder, or owner/name@revision.")
 @click.option("--instrument", help="mdi, gong, hmi or hmi-continuum, where the header does not tell.")
 @click.option("--steps", type=int, help="Steps of the sampler; the model's own unless given.")
+@click.option(
+    "--calibrate/--no-calibrate",
+    default=True,
+    show_default=True,
+    help="Make the spread as large as the errors were on the validation data of the model.",
+)
 @click.option("--device", help="cpu, cuda, cuda:1, mps; the best there is unless given.")
 @click.option("--tile-size", type=int, help="Side of a tile in pixels of the input.")
 @click.option("--plot", is_flag=True, help="Also a figure (PNG) of each result.")

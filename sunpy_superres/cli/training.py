@@ -3,8 +3,6 @@ Commands that make and measure weights: ``prepare``, ``prepare-pairs``, ``train`
 ``ablation``.
 """
 
-import sys
-from functools import partial
 from pathlib import Path
 
 import click
@@ -13,7 +11,6 @@ from sunpy_superres.cli.errors import one_line
 
 __all__ = [
     "ablation_command",
-    "benchmark_command",
     "cross_validate_command",
     "prepare_command",
     "prepare_pairs_command",
@@ -293,60 +290,6 @@ def prepare_pairs_command(data, out, **options):
         from sunpy_superres.training.prepare_pairs import prepare_pairs  # NOQA: PLC0415
 
         prepare_pairs(data, out, progress=click.echo, **options)
-
-
-@click.command("benchmark")
-@click.argument("data", type=click.Path(path_type=Path))
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for the figures as JSON.")
-@click.option("--method", default="ldm", show_default=True)
-@click.option(
-    "--instrument",
-    type=click.Choice(["mdi", "gong", "hmi", "hmi-continuum"]),
-    default="mdi",
-    show_default=True,
-    help="Whose observations the method is measured on.",
-)
-@click.option("--model", help="Weights: a name of `sunpy-superres models list`, a folder, or owner/name@revision.")
-@click.option("--n-samples", default=20, show_default=True)
-@click.option("--seed", default=0, show_default=True)
-@click.option("--steps", type=int, help="Steps of the sampler; the model's own unless given.")
-@click.option("--full-disk", type=click.Path(path_type=Path), help="Also time and memory of this magnetogram (FITS).")
-@click.option("--markdown", is_flag=True, help="A Markdown table.")
-def benchmark_command(data, out, instrument, full_disk, markdown, **options):
-    """
-    Measure a method on the folder DATA, with what there is for an instrument.
-
-    \b
-    mdi             HMI degraded to MDI (hmi/validation), and real MDI/HMI pairs (pairs)
-    gong            HMI degraded to GONG (hmi/validation)
-    hmi             the magnetogram that the authors of Enhance published (enhance)
-    hmi-continuum   granulation in continuum images (enhance, hmi/validation)
-    """
-    from sunpy_superres import benchmark  # NOQA: PLC0415
-
-    protocols = {
-        "mdi": {"degraded": ("hmi/validation", benchmark.run_degraded), "pairs": ("pairs", benchmark.run_pairs)},
-        "gong": {"degraded": ("hmi/validation", partial(benchmark.run_degraded, instrument="gong"))},
-        "hmi": {"reference": ("enhance", benchmark.run_reference)},
-        "hmi-continuum": {"continuum": ("enhance", benchmark.run_continuum)},
-    }
-    with one_line():
-        for folder, _ in protocols[instrument].values():
-            if not (data / folder).is_dir():
-                raise FileNotFoundError(2, "there is no such folder", str(data / folder))
-        if out is not None:
-            out.mkdir(parents=True, exist_ok=True)
-        runs = {name: partial(run, data) for name, (_, run) in protocols[instrument].items()}
-        if full_disk is not None:
-            # First, because memory is the most ever used.
-            runs = {"full_disk": partial(benchmark.run_full_disk, full_disk), **runs}
-        progress = sys.stderr.isatty()
-        results = [
-            run(out=None if out is None else out / f"{name}.json", progress=progress, **options)
-            for name, run in runs.items()
-        ]
-        targets = benchmark.targets_of(options["method"])
-        click.echo(benchmark.table(*results, style="markdown" if markdown else "plain", targets=targets, measured=True))
 
 
 @click.command("ablation")

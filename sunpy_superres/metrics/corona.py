@@ -9,6 +9,8 @@ from collections import namedtuple
 import numpy as np
 from scipy.ndimage import map_coordinates
 
+from sunpy_superres.metrics._arrays import as_array
+
 __all__ = [
     "LIMB_171",
     "Limb",
@@ -29,7 +31,7 @@ Limb = namedtuple("Limb", ["x", "y", "radius", "scatter"])
 
 
 def _checked(image):
-    image = np.asarray(image, dtype=np.float64)
+    image = as_array(image).astype(np.float64)
     if image.ndim != 2 or min(image.shape) < 32:
         msg = f"The image must have two axes of at least 32 pixels, not the shape {image.shape}."
         raise ValueError(msg)

@@ -2,15 +2,26 @@
 Scale by scale: is there as much structure as in the truth, and is it the same structure.
 
 Give the ring correlation with every power ratio: an invented spectrum passes the ratio and fails the correlation.
+Maps may be arrays, Quantities or sunpy Maps; what is not finite in all of them is left out.
 """
 
 import math
 
 import numpy as np
 
-from sunpy_superres.metrics._arrays import same_shape
+from sunpy_superres.metrics._arrays import arcsec_per_pixel, as_field, same_shape
+from sunpy_superres.metrics._fourier import Rings, bands, power_of, transforms
 
-__all__ = ["band_power", "frc", "power_ratio", "power_spectrum", "resolution"]
+__all__ = [
+    "band_power",
+    "frc",
+    "half_bit",
+    "power_ratio",
+    "power_spectrum",
+    "ralsd",
+    "resolution",
+    "ring_counts",
+]
 
 
 def power_spectrum(field, scale):
@@ -25,10 +36,10 @@ def power_spectrum(field, scale):
 
     Parameters
     ----------
-    field : `numpy.ndarray`
+    field : array-like
         Two-dimensional map. Pixels that are not finite are set to the mean.
-    scale : `float`
-        Pixel scale s, for example in arcsec.
+    scale : `float`, `~astropy.units.Quantity` or `None`
+        Pixel scale s, for example in arcsec; `None` takes that of a Map.
 
     Returns
     -------
@@ -54,10 +65,10 @@ def power_spectrum(field, scale):
     >>> print(f"{power[8:].mean():.0f}")
     25
     """
-    field, _ = same_shape(field, field, ndim=2)
-    (transform,), window = _transforms(field)
-    rings = _Rings(field.shape, scale)
-    return rings.frequency, rings.mean(_power(transform)) * scale**2 / np.sum(window**2)
+    scale = arcsec_per_pixel(scale, field)
+    (transform,), window = transforms(as_field(field, ndim=2))
+    rings = Rings(transform.shape, scale)
+    return rings.frequency, rings.mean(power_of(transform)) * scale**2 / np.sum(window**2)
 
 
 def band_power(field, scale, periods, *, width=0.1):
@@ -66,7 +77,7 @@ def band_power(field, scale, periods, *, width=0.1):
 
     Parameters
     ----------
-    field : `numpy.ndarray`
+    field : array-like
         Two-dimensional map. Pixels that are not finite are set to the mean.
     scale, periods, width
         As for `power_ratio`.
@@ -89,10 +100,10 @@ def band_power(field, scale, periods, *, width=0.1):
     >>> print(abs(band_power(noise, 0.5, 2)[0] / 25 - 1) < 0.05)
     True
     """
-    field, _ = same_shape(field, field, ndim=2)
-    (transform,), window = _transforms(field)
-    power = _power(transform) * scale**2 / np.sum(window**2)
-    return np.array([power[ring].mean() for ring in _bands(field.shape, scale, periods, width)])
+    scale = arcsec_per_pixel(scale, field)
+    (transform,), window = transforms(as_field(field, ndim=2))
+    power = power_of(transform) * scale**2 / np.sum(window**2)
+    return np.array([power[ring].mean() for ring in bands(transform.shape, scale, periods, width)])
 
 
 def power_ratio(pred, truth, scale, periods, *, width=0.1):
@@ -106,11 +117,11 @@ def power_ratio(pred, truth, scale, periods, *, width=0.1):
 
     Parameters
     ----------
-    pred, truth : `numpy.ndarray`
+    pred, truth : array-like
         Prediction P and truth G, two-dimensional, same shape. A pixel that is not finite in both is set to the mean
         in both.
-    scale : `float`
-        Pixel scale, for example in arcsec.
+    scale : `float`, `~astropy.units.Quantity` or `None`
+        Pixel scale, for example in arcsec; `None` takes that of a Map.
     periods : `float` or array-like
         Periods in the unit of ``scale``, from twice the scale (Nyquist) to the shorter side of the map.
     width : `float`, optional
@@ -134,11 +145,74 @@ def power_ratio(pred, truth, scale, periods, *, width=0.1):
     >>> power_ratio(0.5 * truth, truth, scale=0.5, periods=(8, 4, 2))
     array([0.25, 0.25, 0.25])
     """
+    scale = arcsec_per_pixel(scale, pred, truth)
     pred, truth = same_shape(pred, truth, ndim=2)
-    (f_pred, f_truth), _ = _transforms(pred, truth)
-    p_pred, p_truth = _power(f_pred), _power(f_truth)
-    sums = np.array([(p_pred[ring].sum(), p_truth[ring].sum()) for ring in _bands(pred.shape, scale, periods, width)])
+    (f_pred, f_truth), _ = transforms(pred, truth)
+    p_pred, p_truth = power_of(f_pred), power_of(f_truth)
+    sums = np.array([(p_pred[ring].sum(), p_truth[ring].sum()) for ring in bands(pred.shape, scale, periods, width)])
     return np.divide(sums[:, 0], sums[:, 1], out=np.full(len(sums), np.nan), where=sums[:, 1] > 0)
+
+
+def ralsd(pred, truth, scale, *, periods=None):
+    r"""
+    Radially averaged log-spectral distance: how far the power spectrum is from that of the truth, in decibel.
+
+    .. math:: \mathrm{RALSD} = \sqrt{\left\langle \left( 10 \log_{10} \frac{S_P(k)}{S_G(k)} \right)^2 \right\rangle_k}
+
+    over the rings and with the Hann window of `power_spectrum`. The definition [1]_ has no window, which lets the jumps
+    between opposite edges into the power of all scales.
+
+    Parameters
+    ----------
+    pred, truth : array-like
+        Prediction P and truth G, two-dimensional, same shape. A pixel that is not finite in both is set to the mean
+        in both.
+    scale : `float`, `~astropy.units.Quantity` or `None`
+        Pixel scale, for example in arcsec; `None` takes that of a Map.
+    periods : `tuple` of `float`, optional
+        Shortest and longest period, in the unit of ``scale``, of the rings that count. Defaults to all rings.
+
+    Returns
+    -------
+    `float`
+        0 for equal spectra, whatever the phases: give `frc` with it. Rings where neither has power are left out; where
+        only one has none, it is infinite; where no ring is left, it is NaN.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, no pixel is finite in both, or no ring has a period between those asked for.
+
+    References
+    ----------
+    .. [1] Harris et al. 2022, J. Adv. Model. Earth Syst. 14, e2022MS003120, doi:10.1029/2022MS003120
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sunpy_superres.metrics import ralsd
+    >>> truth = np.random.default_rng(0).normal(size=(64, 64))
+    >>> print(f"{ralsd(10 * truth, truth, scale=0.5):.3f}")
+    20.000
+    """
+    scale = arcsec_per_pixel(scale, pred, truth)
+    pred, truth = same_shape(pred, truth, ndim=2)
+    (f_pred, f_truth), _ = transforms(pred, truth)
+    rings = Rings(pred.shape, scale)
+    p_pred, p_truth = rings.sum(power_of(f_pred)), rings.sum(power_of(f_truth))
+    if periods is not None:
+        shortest, longest = periods
+        asked = (rings.frequency * shortest <= 1 + 1e-9) & (rings.frequency * longest >= 1 - 1e-9)
+        if not asked.any():
+            msg = f"No ring of this map has a period between {shortest:g} and {longest:g}; give the shortest first."
+            raise ValueError(msg)
+        p_pred, p_truth = p_pred[asked], p_truth[asked]
+    some, both = (p_pred > 0) | (p_truth > 0), (p_pred > 0) & (p_truth > 0)
+    if not some.any():
+        return math.nan
+    if np.any(some & ~both):
+        return math.inf
+    return float(np.sqrt(np.mean((10 * np.log10(p_pred[both] / p_truth[both])) ** 2)))
 
 
 def frc(pred, truth, scale):
@@ -151,11 +225,11 @@ def frc(pred, truth, scale):
 
     Parameters
     ----------
-    pred, truth : `numpy.ndarray`
+    pred, truth : array-like
         Prediction P and truth G, two-dimensional, same shape. A pixel that is not finite in both is set to the mean
         in both. Register them first: half a pixel of shift already lowers the small scales.
-    scale : `float`
-        Pixel scale, for example in arcsec.
+    scale : `float`, `~astropy.units.Quantity` or `None`
+        Pixel scale, for example in arcsec; `None` takes that of a Map.
 
     Returns
     -------
@@ -186,6 +260,83 @@ def frc(pred, truth, scale):
     return rings.frequency, correlation
 
 
+def ring_counts(shape, scale):
+    """
+    How many pixels of the Fourier plane each ring of `frc` and `power_spectrum` has.
+
+    Parameters
+    ----------
+    shape : `tuple` of `int`
+        Shape (y, x) of the map.
+    scale : `float` or `~astropy.units.Quantity`
+        Pixel scale, for example in arcsec.
+
+    Returns
+    -------
+    frequency : `numpy.ndarray`
+        Centers of the rings in cycles per unit of ``scale``.
+    count : `numpy.ndarray`
+        Pixels, both of each pair of opposite frequencies counted.
+
+    Raises
+    ------
+    ValueError
+        If the shape has not two dimensions or the scale is not positive.
+
+    Examples
+    --------
+    >>> from sunpy_superres.metrics import ring_counts
+    >>> ring_counts((8, 8), 0.5)
+    (array([0.25, 0.5 , 0.75, 1.  ]), array([ 8., 12., 16., 22.]))
+    """
+    if len(shape) != 2:
+        msg = f"The shape must be (y, x), got {shape}."
+        raise ValueError(msg)
+    rings = Rings(shape, arcsec_per_pixel(scale))
+    return rings.frequency, rings.count
+
+
+def half_bit(count):
+    r"""
+    Ring correlation below which a ring holds less than half a bit of information in each of its pixels.
+
+    .. math:: \frac{0.2071 + 1.9102/\sqrt n}{1.2071 + 0.9102/\sqrt n}
+
+    the criterion of van Heel & Schatz [1]_, which falls from 1 to 0.1716 as a ring grows.
+
+    Parameters
+    ----------
+    count : `float` or array-like
+        Pixels n of each ring, see `ring_counts`.
+
+    Returns
+    -------
+    `numpy.ndarray`
+        As many values as counts.
+
+    Raises
+    ------
+    ValueError
+        If a count is not positive.
+
+    References
+    ----------
+    .. [1] van Heel & Schatz 2005, J. Struct. Biol. 151, 250, doi:10.1016/j.jsb.2005.05.009
+
+    Examples
+    --------
+    >>> from sunpy_superres.metrics import half_bit
+    >>> half_bit([1, 100, 1e9])
+    array([1.        , 0.30668967, 0.17161417])
+    """
+    count = np.asarray(count, dtype=np.float64)
+    if not np.all(count > 0):
+        msg = f"A ring has at least one pixel, got {count}."
+        raise ValueError(msg)
+    root = np.sqrt(count)
+    return (0.2071 + 1.9102 / root) / (1.2071 + 0.9102 / root)
+
+
 def resolution(pred, truth, scale, *, threshold=1 / 7):
     r"""
     Period down to which a prediction follows the truth.
@@ -194,14 +345,12 @@ def resolution(pred, truth, scale, *, threshold=1 / 7):
 
     Parameters
     ----------
-    pred, truth : `numpy.ndarray`
+    pred, truth : array-like
         Prediction and truth, as for `frc`.
-    scale : `float`
-        Pixel scale, for example in arcsec.
+    scale : `float`, `~astropy.units.Quantity` or `None`
+        Pixel scale, for example in arcsec; `None` takes that of a Map.
     threshold : `float` or ``"half-bit"``, optional
-        A constant, or the half-bit curve of van Heel & Schatz [1]_,
-        :math:`(0.2071 + 1.9102/\sqrt n)/(1.2071 + 0.9102/\sqrt n)` with n the number of pixels of the ring.
-        Defaults to 1/7.
+        A constant, or the curve of `half_bit`. [1]_ Defaults to 1/7.
 
     Returns
     -------
@@ -226,13 +375,13 @@ def resolution(pred, truth, scale, *, threshold=1 / 7):
     >>> resolution(truth, truth, scale=0.5)
     1.0
     """
+    scale = arcsec_per_pixel(scale, pred, truth)
     rings, correlation = _frc(pred, truth, scale)
     if isinstance(threshold, str):
         if threshold != "half-bit":
             msg = f"threshold must be a number or 'half-bit', got {threshold!r}."
             raise ValueError(msg)
-        root = np.sqrt(rings.count)
-        limit = (0.2071 + 1.9102 / root) / (1.2071 + 0.9102 / root)
+        limit = half_bit(rings.count)
     else:
         limit = np.full(correlation.shape, float(threshold))
     # A ring without power says nothing in favor of the prediction.
@@ -247,73 +396,11 @@ def resolution(pred, truth, scale, *, threshold=1 / 7):
     return float(1 / (rings.frequency[i - 1] + part * (rings.frequency[i] - rings.frequency[i - 1])))
 
 
-class _Rings:
-    """
-    Rings of spatial frequency, one reciprocal of the shorter side wide, without the zero frequency.
-    """
-
-    def __init__(self, shape, scale):
-        k = _frequencies(shape, scale)
-        step = 1 / (min(shape) * scale)
-        self._index = np.rint(k / step).astype(np.intp)
-        self._last = min(shape) // 2
-        self.frequency = np.arange(1, self._last + 1) * step
-        self.count = self.sum(np.ones(shape))
-
-    def sum(self, values):
-        return np.bincount(self._index.ravel(), values.ravel())[1 : self._last + 1]
-
-    def mean(self, values):
-        return self.sum(values) / self.count
-
-
-def _bands(shape, scale, periods, width):
-    """
-    For each period the boolean ring of spatial frequencies around it.
-    """
-    periods = np.atleast_1d(np.asarray(periods, dtype=np.float64))
-    longest = min(shape) * scale
-    # A little slack, since 2 * scale is rarely exact.
-    if not np.all((periods >= 2 * scale * (1 - 1e-9)) & (periods <= longest * (1 + 1e-9))):
-        msg = f"Periods must lie between {2 * scale:g} (Nyquist) and {longest:g} (the shorter side), got {periods}."
-        raise ValueError(msg)
-    k = _frequencies(shape, scale)
-    return [np.abs(k - center) <= max(width * center, 0.5 / longest) for center in 1 / periods]
-
-
-def _frequencies(shape, scale):
-    if not scale > 0:
-        msg = f"scale must be positive, got {scale!r}."
-        raise ValueError(msg)
-    return np.hypot(np.fft.fftfreq(shape[0], scale)[:, None], np.fft.fftfreq(shape[1], scale)[None])
-
-
-def _transforms(*fields):
-    if min(fields[0].shape) < 4:
-        msg = f"A spectrum needs at least 4 pixels along each axis, got shape {fields[0].shape}."
-        raise ValueError(msg)
-    valid = np.logical_and.reduce([np.isfinite(field) for field in fields])
-    window = np.hanning(fields[0].shape[0])[:, None] * np.hanning(fields[0].shape[1])[None]
-    weight = window * valid
-    if not weight.any():
-        msg = "No pixel inside the edges is finite."
-        raise ValueError(msg)
-    transforms = []
-    for field in fields:
-        field = np.where(valid, field, 0).astype(np.float64)
-        # The mean under the window: what is left then has no power at zero frequency.
-        transforms.append(np.fft.fft2(weight * (field - np.sum(weight * field) / weight.sum())))
-    return transforms, window
-
-
-def _power(transform):
-    return transform.real**2 + transform.imag**2
-
-
 def _frc(pred, truth, scale):
+    scale = arcsec_per_pixel(scale, pred, truth)
     pred, truth = same_shape(pred, truth, ndim=2)
-    (f_pred, f_truth), _ = _transforms(pred, truth)
-    rings = _Rings(pred.shape, scale)
-    power = np.sqrt(rings.sum(_power(f_pred)) * rings.sum(_power(f_truth)))
+    (f_pred, f_truth), _ = transforms(pred, truth)
+    rings = Rings(pred.shape, scale)
+    power = np.sqrt(rings.sum(power_of(f_pred)) * rings.sum(power_of(f_truth)))
     cross = rings.sum((f_pred * f_truth.conj()).real)
     return rings, np.divide(cross, power, out=np.full(power.shape, np.nan), where=power > 0)

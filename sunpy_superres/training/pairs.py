@@ -69,6 +69,9 @@ class Patch:
     """
     A part of a pair: truth and what was seen of it, in HMI gauss, 0 where one of them is not known; the rest as of
     `~sunpy_superres.training.patches.Record`.
+
+    ``center`` is where on the disk its middle lies, west and north of disk center in arcsec as seen from 1 au; `None`
+    where the image is not one of the disk or has no coordinates.
     """
 
     truth: np.ndarray
@@ -76,6 +79,7 @@ class Patch:
     plane: list
     shift: tuple
     correlation: float
+    center: tuple | None = None
 
 
 @dataclass(frozen=True)
@@ -110,8 +114,9 @@ def read_pair(paths, settings):
             images = [_bare_image(path) for path in paths]
             if any(image is None for image in images):
                 return align(*_read_both(paths, settings), settings)
-            # The date of the nominal header is that of nothing.
-            return replace(align(*_placed(images, settings), settings), time=None)
+            pair = align(*_placed(images, settings), settings)
+            # Date and place of the nominal header are those of nothing.
+            return replace(pair, time=None, patches=[replace(patch, center=None) for patch in pair.patches])
     except Refused as refused:
         return refused
 
@@ -153,7 +158,8 @@ def align(source, target, settings):
     whole = np.zeros(2) if found is None else found
     pair = Pair([], observed_at(smap))
     for tile in kept:
-        patch = _patch(seen[tile], radius[tile], partial(sampler.at, tile, factor), whole, settings)
+        place = partial(_place, coarse, tile)
+        patch = _patch(seen[tile], radius[tile], partial(sampler.at, tile, factor), whole, place, settings)
         if isinstance(patch, str):
             pair.dropped[patch] += 1
         else:
@@ -161,7 +167,7 @@ def align(source, target, settings):
     return pair
 
 
-def _patch(seen, radius, truth_at, whole, settings):
+def _patch(seen, radius, truth_at, whole, place, settings):
     """
     A patch, or why it is dropped.
     """
@@ -194,7 +200,21 @@ def _patch(seen, radius, truth_at, whole, settings):
         plane=[value, *(slope / f for slope in slopes)],
         shift=tuple(float(v) for v in shift),
         correlation=float(correlation),
+        center=place(rows, columns),
     )
+
+
+def _place(smap, tile, rows, columns):
+    """
+    Where the middle of rows and columns of a tile lies, in arcsec at 1 au, or `None` if the map is not of the disk.
+    """
+    wcs, frame = usable_wcs(smap)
+    if not isinstance(frame, Helioprojective):
+        return None
+    y, x = (part.start + (side.start + side.stop - 1) / 2 for part, side in zip(tile, (rows, columns), strict=True))
+    nearer = SOLAR_RADIUS / smap.rsun_obs.to_value(u.arcsec)
+    world = (float(value) for value in wcs.pixel_to_world_values(x, y))
+    return tuple(((value + 180) % 360 - 180) * 3600 * nearer for value in world)
 
 
 def _shift_between(seen, means, search, settings):

@@ -125,6 +125,7 @@ def parse_config(path):
         or (isinstance(instruments, list) and all(isinstance(name, str) for name in instruments)),
         "scale": scale is None or (isinstance(scale, int | float) and 0 < scale < math.inf),
         "sha256": isinstance(config.get("sha256") or "", str),
+        "calibration": isinstance(config.get("calibration") or {}, dict),
     }
     if wrong := [key for key, right in faults.items() if not right]:
         msg = f"{path} is not the configuration of a model: {wrong[0]} is {config.get(wrong[0])!r}."

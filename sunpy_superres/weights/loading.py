@@ -10,6 +10,7 @@ from threading import Lock
 
 import torch
 
+from sunpy_superres.inference.calibration import SpreadCalibration
 from sunpy_superres.weights import hub
 from sunpy_superres.weights.fetch import fetch, fetch_repository
 from sunpy_superres.weights.files import load_model, parse_config, read_config
@@ -20,8 +21,9 @@ __all__ = ["LoadedModel", "Weights", "load", "locate"]
 
 #: Where weights are, what they are called, and for which inputs: `scale` and `instruments` are `None` if unknown.
 Weights = namedtuple("Weights", ["folder", "name", "method", "instruments", "scale"])
-#: A model on its device, the SHA-256 of its weights, and the precision that it computes in.
-LoadedModel = namedtuple("LoadedModel", ["model", "sha256", "precision"])
+#: A model on its device, the SHA-256 of its weights, the precision that it computes in, and the calibration of its
+#: spread, `None` where it has none.
+LoadedModel = namedtuple("LoadedModel", ["model", "sha256", "precision", "calibration"])
 
 _lock = Lock()
 
@@ -135,4 +137,15 @@ def _load(folder, stamps, device, dtype):
     model = load_model(folder)
     precision = torch.float32 if dtype == torch.float32 else model.lower(dtype)
     model.to(device=device, memory_format=torch.channels_last)
-    return LoadedModel(model, sha256_of(folder / WEIGHTS), precision)
+    return LoadedModel(model, sha256_of(folder / WEIGHTS), precision, _calibration(folder))
+
+
+def _calibration(folder):
+    found = read_config(folder).get("calibration")
+    if not found:
+        return None
+    try:
+        return SpreadCalibration(found.get("spread"), found.get("factor"))
+    except ValueError as error:
+        msg = f"{folder / CONFIG}: {error}"
+        raise ValueError(msg) from error

@@ -178,7 +178,7 @@ def build_release(folder, out, *, repository, results=(), draw=None):
     repository : `str`
         Where it will be published, ``"owner/name"``.
     results : iterable of path-like, optional
-        What ``sunpy-superres benchmark -o`` wrote: the figures of the card and of the registry.
+        What ``sunpy-superres evaluate -o`` wrote: the figures of the card and of the registry.
     draw : callable, optional
         Draws a figure for the card into the path that it is called with; used where the folder has none.
 
@@ -250,10 +250,10 @@ def _measured(paths, sha256):
             of = provenance.get("srsha256")
             right = all(isinstance(value, int | float) and math.isfinite(value) for value in figures.values())
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            msg = f"{path} is nothing that `sunpy-superres benchmark -o` wrote: {error!r}."
+            msg = f"{path} is nothing that `sunpy-superres evaluate -o` wrote: {error!r}."
             raise ValueError(msg) from error
         if not right:
-            msg = f"{path} is nothing that `sunpy-superres benchmark -o` wrote: not every figure is a number."
+            msg = f"{path} is nothing that `sunpy-superres evaluate -o` wrote: not every figure is a number."
             raise ValueError(msg)
         if of and not sha256.startswith(str(of)):
             msg = f"{path} holds figures of other weights (SHA-256 {of}..., and this is {sha256[:16]}...)."
@@ -387,7 +387,7 @@ def _new_card(folder, config, measured, commands, *, has_figure):
         EvalResult(
             task_type=config["task"],
             dataset_type="sunpy-superres-benchmark",
-            dataset_name="validation images of sunpy-superres benchmark",
+            dataset_name="validation images of sunpy-superres evaluate",
             metric_type=name,
             metric_value=value,
         )
@@ -420,7 +420,7 @@ def _new_card(folder, config, measured, commands, *, has_figure):
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             msg = f"{record} is not what the training writes: {error!r}."
             raise ValueError(msg) from error
-    figures = "Nothing was measured: see `sunpy-superres benchmark`."
+    figures = "Nothing was measured: see `sunpy-superres evaluate`."
     if measured:
         rows = "\n".join(f"| {name} | {value:.4g} |" for name, value in measured.items())
         figures = f"By {' and '.join(commands)}, on the validation images:\n\n| figure | measured |\n|---|---|\n{rows}"

@@ -1,27 +1,57 @@
+import math
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from sunpy_superres.metrics import extreme_bias, extreme_error, gradient_error, unsigned_flux
+import astropy.units as u
+
+from sunpy_superres.degradation import degrade, synthetic_magnetogram
+from sunpy_superres.instruments import get_instrument
+from sunpy_superres.maps import from_array
+from sunpy_superres.metrics import (
+    data_consistency,
+    extreme_bias,
+    extreme_error,
+    gradient_error,
+    gradient_mae,
+    gradient_ratio,
+    wasserstein,
+)
+
+GAUSS = arrays(np.float64, (6, 8), elements=st.integers(-3000, 3000))
+# Each score divided by c for c times the fields.
+SCORES = {
+    "extreme_error": lambda p, g, c: extreme_error(p, g, 2) / c,
+    "extreme_bias": lambda p, g, c: extreme_bias(p, g, 2) / c,
+    "gradient_error": lambda p, g, c: gradient_error(p, g) / c,
+    "gradient_ratio": lambda p, g, c: gradient_ratio(p, g),
+    "gradient_mae": lambda p, g, c: gradient_mae(p, g) / c,
+    "wasserstein": lambda p, g, c: wasserstein(p, g) / c,
+}
 
 
-def test_unsigned_flux():
-    field = np.array([[1.0, -2.0], [np.nan, 4.0]], dtype=">f4")
-    assert unsigned_flux(field) == 7.0
-    assert unsigned_flux(field, pixel_area=1e15) == 7e15
-    # Areas of pixels that do not count may be anything.
-    assert unsigned_flux(field, pixel_area=[[1, 10], [np.nan, 100]]) == 421.0
+@pytest.mark.parametrize("name", SCORES)
+@given(pred=GAUSS, truth=GAUSS, scale=st.sampled_from([0.25, 2.0, 1024.0]))
+def test_invariances(name, pred, truth, scale):
+    score = SCORES[name]
+    expected = pytest.approx(score(pred, truth, 1), rel=1e-9, abs=1e-9, nan_ok=True)
+    assert score(scale * pred, scale * truth, scale) == expected
+    for turn in (np.fliplr, np.flipud, np.transpose, np.rot90, np.negative):
+        assert score(turn(pred), turn(truth), 1) == expected
+    assert score(np.pad(pred, 2, constant_values=np.nan), np.pad(truth, 2, constant_values=7), 1) == expected
 
 
-def test_unsigned_flux_scales_with_resolution(rng):
-    coarse = rng.normal(0, 100, (6, 7))
-    fine = np.kron(coarse, np.ones((4, 4)))
-    assert unsigned_flux(fine, pixel_area=1 / 16) == pytest.approx(unsigned_flux(coarse))
-
-
-def test_unsigned_flux_of_nothing():
-    with pytest.raises(ValueError, match="No pixel"):
-        unsigned_flux(np.full((2, 2), np.nan))
+@given(GAUSS, GAUSS)
+def test_bounds(pred, truth):
+    # By the triangle inequality; the distributions are no further apart than the pixels.
+    assert 0 <= gradient_mae(pred, truth) <= gradient_error(pred, truth) + 1e-9
+    assert 0 <= wasserstein(pred, truth) <= np.abs(pred - truth).mean() + 1e-9
+    assert wasserstein(pred, truth) >= abs(pred.mean() - truth.mean()) - 1e-9
+    assert extreme_error(pred, truth, 2) >= abs(extreme_bias(pred, truth, 2)) - 1e-9
 
 
 @pytest.mark.parametrize(("gy", "gx"), [(0, 3), (-4, 0), (3, 4)])
@@ -115,3 +145,122 @@ def test_extremes_errors(score):
         score(np.zeros((4, 4)), np.zeros((4, 5)), 2)
     with pytest.raises(ValueError, match="2 dimensions"):
         score(np.zeros(9), np.zeros(9), 2)
+
+
+def sobel_by_loops(field):
+    size = np.full(field.shape, np.nan)
+    for y in range(1, field.shape[0] - 1):
+        for x in range(1, field.shape[1] - 1):
+            f = field[y - 1 : y + 2, x - 1 : x + 2]
+            if np.isfinite(f).all():
+                gx = (f[:, 2] - f[:, 0]) @ [1, 2, 1]
+                gy = (f[2] - f[0]) @ [1, 2, 1]
+                size[y, x] = math.hypot(gx, gy) / 8
+    return size
+
+
+def test_gradients_by_loops(rng):
+    pred, truth = rng.normal(0, 100, (2, 12, 15))
+    pred[4, 5], truth[8, 10] = np.nan, np.inf
+    known = np.isfinite(pred) & np.isfinite(truth)
+    one, other = (sobel_by_loops(np.where(known, field, np.nan)) for field in (pred, truth))
+    assert gradient_ratio(pred, truth) == pytest.approx(np.nansum(one) / np.nansum(other))
+    assert gradient_mae(pred, truth) == pytest.approx(np.nanmean(np.abs(one - other)))
+    error = sobel_by_loops(np.where(known, pred, np.nan) - np.where(known, truth, np.nan))
+    assert gradient_error(pred, truth) == pytest.approx(np.nanmean(error))
+
+
+def test_gradients_against_scikit_image(rng):
+    filters = pytest.importorskip("skimage.filters")
+    pred, truth = rng.normal(0, 100, (2, 20, 31))
+    # Their kernels are divided by 4 instead of 8, and the size by the root of 2.
+    one, other = (filters.sobel(field)[1:-1, 1:-1] / math.sqrt(2) for field in (pred, truth))
+    assert gradient_ratio(pred, truth) == pytest.approx(one.sum() / other.sum())
+    assert gradient_mae(pred, truth) == pytest.approx(np.abs(one - other).mean())
+
+
+def test_gradients_of_multiples(rng):
+    truth = rng.normal(0, 100, (9, 9))
+    assert gradient_ratio(-0.6 * truth + 5, truth) == pytest.approx(0.6)
+    assert gradient_mae(-truth, truth) == pytest.approx(0, abs=1e-12)
+    assert math.isnan(gradient_ratio(truth, np.ones((9, 9))))
+
+
+def test_wasserstein_by_sorting(rng):
+    pred, truth = rng.normal(0, 100, (2, 20, 30))
+    expected = np.abs(np.sort(pred, axis=None) - np.sort(truth, axis=None)).mean()
+    assert wasserstein(pred, truth) == pytest.approx(expected)
+    assert wasserstein(pred + 7, pred) == pytest.approx(7)
+    assert wasserstein(np.flipud(truth), truth) == 0
+    pred[0] = np.nan
+    expected = np.abs(np.sort(pred[1:], axis=None) - np.sort(truth[1:], axis=None)).mean()
+    assert wasserstein(pred, truth) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("instrument", "factor"), [("mdi", 4), ("gong", 4), ("mdi", 2)])
+def test_data_consistency_against_scipy(instrument, factor, rng):
+    known = get_instrument(instrument)
+    pred = rng.normal(0, 300, (80, 96))
+    seen = rng.normal(0, 100, (80 // factor, 96 // factor))
+    sigma = known.psf_fwhm / 0.5 / math.sqrt(8 * math.log(2))
+    blurred = ndimage.gaussian_filter(pred, sigma, mode="mirror", radius=math.ceil(4 * sigma)) / known.to_hmi
+    binned = blurred.reshape(*seen.shape[:1], factor, seen.shape[1], factor).mean(axis=(1, 3))
+    rms = math.sqrt(np.mean((binned - seen) ** 2))
+    result = data_consistency(pred, seen, instrument, scale=0.5)
+    # The operator is of float32.
+    assert result.rms == pytest.approx(rms, rel=1e-5)
+    assert result.relative == pytest.approx(rms / math.sqrt(np.mean(seen**2)), rel=1e-5)
+
+
+def test_data_consistency_of_the_truth_is_the_noise():
+    truth = synthetic_magnetogram((128, 128), seed=3)
+    assert data_consistency(truth, degrade(truth, noise=False)) == pytest.approx((0, 0), abs=1e-6)
+    assert data_consistency(truth, degrade(truth, seed=0)).rms == pytest.approx(get_instrument("mdi").noise, rel=0.1)
+    flat = data_consistency(np.full((16, 16), 70.1), np.full((4, 4), 80.0))
+    assert flat == pytest.approx((20, 0.25), rel=1e-5)
+    assert math.isnan(data_consistency(np.zeros((16, 16)), np.zeros((4, 4))).relative)
+
+
+def test_data_consistency_leaves_out_what_is_not_known(rng):
+    truth = synthetic_magnetogram((128, 128), seed=3)
+    seen = degrade(truth, seed=0)
+    holes = truth.copy()
+    holes[40:44, 60:64] = np.nan
+    # Around the hole the blur mixes it in, so that the noise must stay what it is.
+    assert data_consistency(holes, seen).rms == pytest.approx(data_consistency(truth, seen).rms, rel=0.02)
+    seen[:3] = np.nan
+    assert np.isfinite(data_consistency(truth, seen).rms)
+    seen[:] = np.nan
+    with pytest.raises(ValueError, match="No pixel that was seen is finite"):
+        data_consistency(truth, seen)
+
+
+def test_data_consistency_of_maps():
+    truth = synthetic_magnetogram((64, 64), seed=3)
+    seen = degrade(truth, seed=0, scale=0.5)
+    expected = data_consistency(truth, seen, scale=0.5)
+    fine = from_array(truth, scale=0.5, instrument="hmi", center=(100, 50))
+    coarse = from_array(seen, scale=2, center=(100, 50))
+    assert data_consistency(fine, coarse) == pytest.approx(expected)
+    assert data_consistency((truth * u.G).to(u.T), coarse, scale=0.5) == pytest.approx(expected, rel=1e-5)
+    with pytest.raises(ValueError, match="1 pixels apart"):
+        data_consistency(fine, from_array(seen, scale=2, center=(102, 50)))
+
+
+def test_new_errors():
+    for score in (gradient_ratio, gradient_mae):
+        with pytest.raises(ValueError, match="must be equal"):
+            score(np.zeros((4, 4)), np.zeros((4, 5)))
+        with pytest.raises(ValueError, match="2 dimensions"):
+            score(np.zeros(9), np.zeros(9))
+        with pytest.raises(ValueError, match="neighborhood"):
+            score(np.zeros((3, 3)), np.where(np.eye(3), np.nan, 0))
+    with pytest.raises(ValueError, match="No pixel is finite in both"):
+        wasserstein([np.nan, 1], [1, np.nan])
+    for shape in ((16, 12), (17, 16), (2, 2), (16,)):
+        with pytest.raises(ValueError, match="no multiple of that seen"):
+            data_consistency(np.zeros(shape), np.zeros((4, 4)))
+    with pytest.raises(ValueError, match="no multiple of that seen"):
+        data_consistency(np.zeros(16), np.zeros(4))
+    with pytest.raises(ValueError, match="does not convert to 'G'"):
+        data_consistency(np.zeros((16, 16)) * u.K, np.zeros((4, 4)))

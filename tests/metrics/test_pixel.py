@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -6,7 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from sunpy_superres.metrics import bias, mae, pcc, psnr, rmse, slope
+import astropy.units as u
+
+from sunpy_superres.metrics import (
+    ValidCount,
+    bias,
+    fraction_within,
+    mae,
+    pcc,
+    pcc_by,
+    psnr,
+    rmse,
+    slope,
+    valid_count,
+)
 
 FIELDS = arrays(np.float64, (3, 4), elements=st.floats(-3000, 3000, allow_nan=False))
 
@@ -85,6 +99,125 @@ def test_input_is_not_changed(rng):
     np.testing.assert_array_equal((truth, pred), copies)
 
 
+# What a score becomes when both fields are multiplied by c, which options scale with them.
+SCORES = {
+    "rmse": (lambda p, g, c: rmse(p, g) / c, 1),
+    "mae": (lambda p, g, c: mae(p, g) / c, 1),
+    "bias": (lambda p, g, c: bias(p, g) / c, -1),
+    "pcc": (lambda p, g, c: pcc(p, g), 1),
+    "slope": (lambda p, g, c: slope(p, g), 1),
+    "psnr": (lambda p, g, c: psnr(p, g, 6000 * c), 1),
+    "fraction_within": (lambda p, g, c: fraction_within(p, g, 300 * c, threshold=100 * c), 1),
+}
+GAUSS = arrays(np.float64, (4, 6), elements=st.integers(-3000, 3000))
+
+
+@pytest.mark.parametrize("name", SCORES)
+@given(pred=GAUSS, truth=GAUSS, scale=st.sampled_from([0.25, 2.0, 1024.0]))
+def test_invariances(name, pred, truth, scale):
+    score, parity = SCORES[name]
+    expected = pytest.approx(score(pred, truth, 1), rel=1e-9, abs=1e-12, nan_ok=True)
+    assert score(scale * pred, scale * truth, scale) == expected
+    for turn in (np.fliplr, np.flipud, np.transpose, np.rot90, np.ravel):
+        assert score(turn(pred), turn(truth), 1) == expected
+    assert parity * score(-pred, -truth, 1) == expected
+    # Masking is cropping away.
+    padded = np.pad(pred, 2, constant_values=np.nan), np.pad(truth, 2, constant_values=7)
+    assert score(*padded, 1) == expected
+
+
+@given(GAUSS, GAUSS)
+def test_bounds(pred, truth):
+    for correlation in (pcc(pred, truth), *pcc_by(pred, truth, np.abs(truth), [0, 600, 3000])[0]):
+        assert math.isnan(correlation) or abs(correlation) <= 1 + 1e-12
+    assert 0 <= fraction_within(pred, truth, 300) <= 1
+    assert fraction_within(pred, truth, 100) <= fraction_within(pred, truth, 300)
+
+
+def test_against_torchmetrics(rng):
+    torch = pytest.importorskip("torch")
+    regression = pytest.importorskip("torchmetrics.functional.regression")
+    from torchmetrics.functional.image import peak_signal_noise_ratio
+
+    truth = rng.normal(0, 300, (40, 50))
+    pred = 0.8 * truth + rng.normal(5, 50, truth.shape)
+    x, y = torch.from_numpy(pred).ravel(), torch.from_numpy(truth).ravel()
+    assert rmse(pred, truth) == pytest.approx(float(regression.mean_squared_error(x, y, squared=False)))
+    assert mae(pred, truth) == pytest.approx(float(regression.mean_absolute_error(x, y)))
+    assert pcc(pred, truth) == pytest.approx(float(regression.pearson_corrcoef(x, y)))
+    peak = peak_signal_noise_ratio(x, y, data_range=6000.0)
+    assert psnr(pred, truth, 6000) == pytest.approx(float(peak), rel=1e-6)
+
+
+def test_fraction_within(rng):
+    pred, truth = rng.normal(0, 800, (2, 30, 40))
+    close = strong = both = 0
+    for p, t in zip(pred.ravel(), truth.ravel(), strict=True):
+        close += abs(p - t) < 300
+        strong += abs(t) > 1000
+        both += abs(p - t) < 300 and abs(t) > 1000
+    assert fraction_within(pred, truth, 300) == pytest.approx(close / truth.size)
+    assert fraction_within(pred, truth, 300, threshold=1000) == pytest.approx(both / strong)
+    # Neither the tolerance nor the threshold is inside.
+    assert fraction_within([300.0], [0.0], 300) == 0
+    assert math.isnan(fraction_within([0.0], [1000.0], 300, threshold=1000))
+
+
+def test_pcc_by(rng):
+    truth = rng.normal(0, 300, (30, 40))
+    pred = truth + rng.normal(0, 100, truth.shape)
+    radius = np.hypot(*np.indices(truth.shape)) / 50
+    pred[3, 4] = radius[5, 6] = np.nan
+    edges = [0, 0.21, 0.51, 0.91]
+    correlation, count = pcc_by(pred, truth, radius, edges)
+    for i, (low, high) in enumerate(pairwise(edges)):
+        inside = np.isfinite(pred) & (radius >= low) & (radius < high)
+        assert count[i] == inside.sum()
+        assert correlation[i] == pytest.approx(np.corrcoef(pred[inside], truth[inside])[0, 1])
+    np.testing.assert_array_equal(count, np.histogram(radius[np.isfinite(pred + radius)], edges)[0])
+
+
+def test_pcc_by_bins(rng):
+    pred, truth = rng.normal(0, 300, (2, 200))
+    by = np.repeat(np.arange(5.0), 40)
+    # One bin of everything is everything.
+    correlation, count = pcc_by(pred, truth, by, [-np.inf, np.inf])
+    assert (correlation[0], count[0]) == (pytest.approx(pcc(pred, truth)), 200)
+    # The last upper edge is inside, the others are not; bins may overlap.
+    assert pcc_by(pred, truth, by, [0, 1, 4])[1].tolist() == [40, 160]
+    overlapping = pcc_by(pred, truth, by, [(0, 4), (0, 1), (1, np.inf)])
+    assert overlapping[1].tolist() == [200, 80, 160]
+    assert overlapping[0][1] == pytest.approx(pcc(pred[:80], truth[:80]))
+    # A bin with no pixel, with one, and with constant ones.
+    correlation, count = pcc_by([1.0, 2.0, 2.0], [1.0, 3.0, 4.0], [0, 1, 1], [-1, 0, 0.5, 2])
+    assert count.tolist() == [0, 1, 2]
+    assert np.isnan(correlation).all()
+
+
+def test_pcc_by_units(rng):
+    pred, truth = rng.normal(0, 300, (2, 100))
+    by = np.abs(truth) * u.G
+    expected = pcc_by(pred, truth, np.abs(truth), [0, 100, 1000])
+    for edges in ([0, 100, 1000], [0, 100, 1000] * u.G, [0, 0.01, 0.1] * u.T):
+        np.testing.assert_allclose(pcc_by(pred, truth, by, edges), expected)
+    with pytest.raises(ValueError, match="does not convert"):
+        pcc_by(pred, truth, by, [0, 1] * u.m)
+
+
+@pytest.mark.parametrize("edges", [[1], [1, 1], [2, 1], [0, np.nan], [[2, 1]], [[1, 2, 3]], 5, np.zeros((0, 2))])
+def test_pcc_by_edges(edges):
+    with pytest.raises(ValueError, match="edges must be two or more increasing numbers"):
+        pcc_by([1.0, 2.0], [1.0, 2.0], [1.0, 2.0], edges)
+
+
+def test_valid_count():
+    pred, truth = np.zeros((2, 4, 5))
+    pred[0], truth[:, 0] = np.nan, np.inf
+    assert valid_count(pred, truth) == (12, 8)
+    assert valid_count(pred, truth) == ValidCount(used=12, ignored=8)
+    assert valid_count(pred, np.full((4, 5), np.nan)) == (0, 20)
+
+
 def test_errors():
     with pytest.raises(ValueError, match="must be equal"):
         rmse(np.zeros((2, 3)), np.zeros((3, 2)))
@@ -94,3 +227,11 @@ def test_errors():
         bias([], [])
     with pytest.raises(ValueError, match="data_range"):
         psnr([1.0], [2.0], data_range=0)
+    with pytest.raises(ValueError, match="tolerance must be positive, got -1"):
+        fraction_within([1.0], [2.0], -1)
+    with pytest.raises(ValueError, match=r"bin by has shape \(3,\) and the truth \(2,\)"):
+        pcc_by([1.0, 2.0], [1.0, 2.0], [1.0, 2.0, 3.0], [0, 1])
+    with pytest.raises(ValueError, match="and the quantity to bin by"):
+        pcc_by([1.0, np.nan], [1.0, 2.0], [np.nan, 1.0], [0, 1])
+    with pytest.raises(ValueError, match="must be equal"):
+        valid_count(np.zeros(2), np.zeros(3))

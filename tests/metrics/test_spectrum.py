@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from sunpy_superres.metrics import band_power, frc, power_ratio, power_spectrum, resolution
+from sunpy_superres.metrics import (
+    band_power,
+    frc,
+    half_bit,
+    power_ratio,
+    power_spectrum,
+    ralsd,
+    resolution,
+    ring_counts,
+)
 
 SCALE = 0.5
 
@@ -178,7 +187,7 @@ def test_errors(function):
 def test_spectrum_errors():
     with pytest.raises(ValueError, match="at least 4 pixels"):
         power_spectrum(np.zeros((3, 20)), SCALE)
-    with pytest.raises(ValueError, match="scale must be positive"):
+    with pytest.raises(ValueError, match="scale must be one positive number"):
         power_spectrum(np.zeros((20, 20)), 0)
 
 
@@ -188,3 +197,78 @@ def test_band_power_is_what_the_ratio_divides(rng):
     found = band_power(sample, 0.5, (8, 2)) / band_power(truth, 0.5, (8, 2))
     np.testing.assert_allclose(found, power_ratio(sample, truth, 0.5, (8, 2)), rtol=1e-12)
     assert band_power(truth, 0.5, 2)[0] == pytest.approx(30**2 * 0.5**2, rel=0.2)
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (17, 24)])
+def test_ralsd_against_brute_force(shape, rng):
+    pred, truth = rng.normal(40, 100, (2, *shape))
+    ring, step = brute_force_rings(shape, SCALE)
+    power = [np.abs(windowed_transform(field)[0]) ** 2 for field in (pred, truth)]
+    rings = range(1, min(shape) // 2 + 1)
+    decibels = [10 * math.log10(power[0][ring == i].mean() / power[1][ring == i].mean()) for i in rings]
+    assert ralsd(pred, truth, SCALE) == pytest.approx(math.sqrt(np.mean(np.square(decibels))), rel=1e-9)
+    # Of the rings with periods from 2 to 4.
+    part = [value for i, value in zip(rings, decibels, strict=True) if 0.25 <= i * step <= 0.5]
+    found = ralsd(pred, truth, SCALE, periods=(2, 4))
+    assert found == pytest.approx(math.sqrt(np.mean(np.square(part))), rel=1e-9)
+
+
+@pytest.mark.parametrize("factor", [0.1, -3.0, 1.0])
+def test_ralsd_of_a_factor(factor, rng):
+    truth = rng.normal(0, 100, (40, 50))
+    expected = 20 * abs(math.log10(abs(factor)))
+    assert ralsd(factor * truth + 70, truth, SCALE) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+def test_ralsd_does_not_see_phases(rng):
+    truth = rng.normal(0, 100, (40, 50))
+    # The Hann window is the same on both sides.
+    assert ralsd(truth[::-1], truth, SCALE) == pytest.approx(0, abs=1e-9)
+    assert frc(truth[::-1], truth, SCALE)[1].mean() < 0.5
+
+
+def test_ralsd_without_power(rng):
+    truth = rng.normal(0, 100, (40, 40))
+    assert ralsd(np.zeros((40, 40)), truth, SCALE) == math.inf
+    assert ralsd(truth, np.zeros((40, 40)), SCALE) == math.inf
+    assert math.isnan(ralsd(np.zeros((40, 40)), np.zeros((40, 40)), SCALE))
+    with pytest.raises(ValueError, match="No ring"):
+        ralsd(truth, truth, SCALE, periods=(8, 2))
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (17, 24)])
+def test_ring_counts_against_brute_force(shape):
+    frequency, count = ring_counts(shape, SCALE)
+    ring, step = brute_force_rings(shape, SCALE)
+    np.testing.assert_allclose(frequency, step * np.arange(1, min(shape) // 2 + 1))
+    np.testing.assert_array_equal(count, [(ring == i).sum() for i in range(1, len(frequency) + 1)])
+
+
+def test_half_bit():
+    # Half a bit per pixel: log2(1 + SNR) = 1/2 with both halves of the data, in the limit of large rings.
+    ratio = (2**0.5 - 1) / 2
+    assert half_bit(1e12) == pytest.approx(ratio / (1 + ratio), abs=1e-4)
+    assert half_bit(1) == pytest.approx(1)
+    np.testing.assert_allclose(half_bit([4, 25]), [(0.2071 + 0.9551) / (1.2071 + 0.4551), 0.58914 / 1.38914], rtol=1e-6)
+    with pytest.raises(ValueError, match="at least one pixel"):
+        half_bit([4, 0])
+
+
+def test_half_bit_is_what_resolution_uses(rng):
+    truth = rng.normal(0, 100, (48, 48))
+    pred = ndimage.gaussian_filter(truth, 1.5) + rng.normal(0, 15, truth.shape)
+    frequency, correlation = frc(pred, truth, SCALE)
+    below = np.flatnonzero(correlation < half_bit(ring_counts(truth.shape, SCALE)[1]))[0]
+    assert 1 / frequency[below] <= resolution(pred, truth, SCALE, threshold="half-bit") <= 1 / frequency[below - 1]
+
+
+def test_maps_bring_their_scale(mdi_map):
+    import astropy.units as u
+
+    field = np.asarray(mdi_map.data, dtype=float)
+    for scale in (None, 1.986 * u.arcsec / u.pix):
+        np.testing.assert_allclose(power_spectrum(mdi_map, scale), power_spectrum(field, 1.986), rtol=1e-6)
+        assert resolution(mdi_map, mdi_map, scale) == pytest.approx(2 * 1.986, rel=1e-6)
+    tesla = (field * u.G).to(u.T)
+    assert ralsd(tesla, mdi_map, None) == pytest.approx(0, abs=1e-5)
+    np.testing.assert_allclose(power_ratio(tesla, field * u.G, 2, 8), 1, rtol=1e-6)

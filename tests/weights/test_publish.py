@@ -235,7 +235,7 @@ def test_what_is_no_repository_is_told_before_the_work(run, folder, repository):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{}", "is nothing that `sunpy-superres benchmark -o` wrote"),
+        ("{}", "is nothing that `sunpy-superres evaluate -o` wrote"),
         ("[]", "is nothing that"),
         ("no JSON", "is nothing that"),
         ('{"figures": {"rmse_ratio": "small"}}', "not every figure is a number"),

@@ -116,21 +116,25 @@ def _controls(by_name, period):
     if (row := by_name.get("random-phase")) is not None:
         ratio, shared = _value(row, "power_ratio", period=2), _value(row, "frc", period=2)
         text = (
-            f"Control of random phases: its power at 2 arcsec is {ratio:.2f} of that of the truth, and its ring "
-            f"correlation there is {shared:.3f}. The power ratio takes it for the truth and the correlation does not."
+            f"Control of random phases, a fake: its power at 2 arcsec is {ratio:.2f} of that of the truth, and its "
+            f"ring correlation there is {shared:.3f}: "
         )
         passed = _POWER[0] <= ratio <= _POWER[1] and shared < _SEEN
-        if not passed:
-            text = text.partition(". The power")[0] + ": it should have the power, and no correlation."
+        text += (
+            "the power takes it for the truth, the ring correlation does not. It fails, as it must."
+            if passed
+            else "it should have the power of the truth, and no correlation with it."
+        )
         found.append(_said(text, passed))
     if (row := by_name.get("oracle")) is not None:
         ours, plain = (_value(one, "rmse") for one in (row, by_name["bicubic"]))
         limit = _value(row, "resolution")
         text = (
-            f"Control of the truth without unresolved scales: RMSE {ours:.1f} G against {plain:.1f} G of the "
-            f"interpolated input, ring correlation above 1/7 down to {limit:.2f} arcsec."
+            f"Control of the oracle, the truth without unresolved scales: RMSE {ours:.1f} G against {plain:.1f} G of "
+            f"the interpolated input, ring correlation above 1/7 down to {limit:.2f} arcsec: "
         )
-        found.append(_said(text, ours < plain and limit <= 1.05 * period))
+        passed = ours < plain and limit <= 1.05 * period
+        found.append(_said(text + ("it passes, as it must." if passed else "it should pass, and does not."), passed))
     return found
 
 

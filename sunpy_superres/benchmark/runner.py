@@ -69,9 +69,9 @@ def run_protocol(
     models : `dict`, optional
         Weights by method, where they are not those of the registry.
     predictions : `dict`, optional
-        Folders by the name of a row: what other codes made of the cases, ``CASE.fits`` or one file whose name holds that
-        of the case. The first image in it counts: (y, x), or of an ensemble (n, y, x), in HMI gauss on the grid of the
-        truth.
+        Folders by the name of a row: what other codes made of the cases, ``CASE.fits`` or one file whose name holds
+        that of the case. The first image in it counts: (y, x), or of an ensemble (n, y, x), in HMI gauss on the grid of
+        the truth.
     instrument : {"mdi", "gong"}, optional
         Whose magnetograms are the input; that of the protocol unless told.
     n_samples : `int`, optional

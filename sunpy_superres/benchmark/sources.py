@@ -225,17 +225,15 @@ def paired_cases(data, *, instrument="mdi", seed=0, tell=None):
     [(-1.0, 1.0), (0.0, 0.5)]
     """
     from sunpy_superres.training.fields import Refused, Tally  # NOQA: PLC0415
-    from sunpy_superres.training.manifest import MANIFEST  # NOQA: PLC0415
     from sunpy_superres.training.pairs import Settings, read_pair  # NOQA: PLC0415
-    from sunpy_superres.training.prepare_pairs import _by_name, _from_manifest  # NOQA: PLC0415
+    from sunpy_superres.training.prepare_pairs import find_pairs  # NOQA: PLC0415
 
     data = Path(data)
     if not data.is_dir():
         raise FileNotFoundError(2, "there is no such folder", str(data))
     folder = data / "pairs" if (data / "pairs").is_dir() else data
     settings, tally, used = Settings(instrument=instrument), Tally(tell), 0
-    found = _from_manifest(folder / MANIFEST, settings, tally) if (folder / MANIFEST).exists() else None
-    for one in _by_name(folder, instrument) if found is None else found:
+    for one in find_pairs(folder, settings, tally):
         pair = read_pair((one.source, one.target), settings)
         if isinstance(pair, Refused):
             tally.skip(one.target.name, pair)

@@ -16,8 +16,6 @@ import sunpy_superres
 from sunpy_superres._atomic import replacing
 from sunpy_superres.benchmark._scene import crop, input_map, network_of, progress_bar, read_image
 from sunpy_superres.benchmark.cases import region_of
-from sunpy_superres.inference.calibration import SpreadCalibration
-from sunpy_superres.inference.ensemble import moments
 
 __all__ = ["INDEPENDENT", "fit_spread", "store_calibration"]
 
@@ -143,6 +141,7 @@ def store_calibration(folder, fitted):
     FileNotFoundError, ValueError
         If the folder holds no model, or the numbers are no calibration.
     """
+    from sunpy_superres.inference import SpreadCalibration  # NOQA: PLC0415
     from sunpy_superres.weights.files import read_config  # NOQA: PLC0415
     from sunpy_superres.weights.layout import CONFIG  # NOQA: PLC0415
 
@@ -167,6 +166,7 @@ def _held_out(images):
 
 def _drawn(name, region, truth, method, model, instrument, step, seed):
     from sunpy_superres.degradation import degrade  # NOQA: PLC0415
+    from sunpy_superres.inference import moments  # NOQA: PLC0415
 
     smap = input_map(degrade(truth, instrument=instrument, seed=seed), instrument)
     options = {"model": model, "seed": seed, "calibrate": False}
@@ -221,6 +221,8 @@ def _fit(images):
     """
     The calibration that makes the departures smallest.
     """
+    from sunpy_superres.inference import SpreadCalibration  # NOQA: PLC0415
+
     stride = _STRIDE * len(images) // len({p.image for p in images})
     images = [p._replace(**{name: getattr(p, name)[..., ::stride] for name in _Pixels._fields[2:]}) for p in images]
     pixels = _pooled(images)

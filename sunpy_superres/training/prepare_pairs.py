@@ -17,7 +17,7 @@ from sunpy_superres.training.patches import Record
 from sunpy_superres.training.prepare import to_steps
 from sunpy_superres.training.quality import flaw
 
-__all__ = ["prepare_pairs"]
+__all__ = ["find_pairs", "prepare_pairs"]
 
 # As in 20110402_204800_hmi.fits, for files whose headers tell nothing.
 _TIME = re.compile(r"(\d{4})(\d\d)(\d\d)_(\d\d)(\d\d)(\d\d)")
@@ -121,8 +121,7 @@ def prepare_pairs(
         get_instrument(instrument).name, factor, size, min_correlation, max_shift, precision, max_minutes, bad_quality
     )
     tally, dropped, records = Tally(progress), Counter(), []
-    table = source / MANIFEST
-    found = _from_manifest(table, settings, tally) if table.exists() else _by_name(source, settings.instrument)
+    found = find_pairs(source, settings, tally)
     paths = [(pair.source, pair.target) for pair in found]
     if workers is None:
         workers = default_workers([path for pair in paths for path in pair])
@@ -155,6 +154,35 @@ def prepare_pairs(
         kinds = ", ".join(f"{n} {kind}" for kind, n in dropped.most_common())
         progress(f"{len(records)} patches, {dropped.total()} dropped" + (f": {kinds}" if kinds else ""))
     return records
+
+
+def find_pairs(folder, settings, tally):
+    """
+    The pairs of a folder.
+
+    Parameters
+    ----------
+    folder : `pathlib.Path`
+        As for `prepare_pairs`.
+    settings : `~sunpy_superres.training.pairs.Settings`
+        Whose they are, and what QUALITY is bad.
+    tally : `~sunpy_superres.training.fields.Tally`
+        Counts what the table names and cannot be used.
+
+    Returns
+    -------
+    `list`
+        Each with the paths ``source`` and ``target``, the ``region`` and the ``time`` as far as they are known.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are no pairs, or one of the named files has no partner.
+    ValueError
+        If the table is not what it has to be.
+    """
+    table = folder / MANIFEST
+    return _from_manifest(table, settings, tally) if table.exists() else _by_name(folder, settings.instrument)
 
 
 def _from_manifest(path, settings, tally):

@@ -164,7 +164,7 @@ def test_findings(finished):
 
     assert passed("3 cases of 3 regions") is None
     assert passed("Control of random phases") is True
-    assert passed("Control of the truth") is True
+    assert passed("Control of the oracle") is True
     assert passed("mine: RMSE") is True
     assert passed("theirs: of the truths") is True
     assert passed("theirs: fair CRPS") is True

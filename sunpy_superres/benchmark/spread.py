@@ -65,9 +65,9 @@ def fit_spread(paths, *, method="ldm", model=None, instrument="mdi", seed=0, rep
         ``spread`` (in HMI gauss) and ``factor``, the arguments of `~sunpy_superres.inference.SpreadCalibration`;
         ``before``, ``after`` and, where there are several regions, ``held_out`` (each region with the calibration that
         is fitted on the others): for ``all`` pixels, for those where the mean (``strong``) or the truth
-        (``strong_truth``) is above 150 G, and for each image, ``spread_skill`` (spread over RMSE), ``coverage_50`` and ``coverage_90`` (of
-        the intervals between members), ``normal_50`` and ``normal_90`` (of the intervals of a normal law of that
-        spread); and what it was fitted on. Fit for `~sunpy_superres.benchmark.write_json`.
+        (``strong_truth``) is above 150 G, and for each image, ``spread_skill`` (spread over RMSE), ``coverage_50`` and
+        ``coverage_90`` (of the intervals between members), ``normal_50`` and ``normal_90`` (of the intervals of a
+        normal law of that spread); and what it was fitted on. Fit for `~sunpy_superres.benchmark.write_json`.
 
     Raises
     ------

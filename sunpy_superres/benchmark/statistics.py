@@ -6,10 +6,11 @@ sets of blocks come from the same numbers, and no image is looked at twice.
 """
 
 import numpy as np
-from scipy import ndimage
 
 from sunpy_superres.benchmark.blocks import BLOCK, Blocks
 from sunpy_superres.instruments import HMI_SCALE, get_instrument
+from sunpy_superres.metrics.physics import sobel
+from sunpy_superres.metrics.similarity import ssim_map
 
 __all__ = [
     "EXTREME_BLOCKS",
@@ -48,8 +49,8 @@ _FINE = np.r_[0:300:2, 300:1000:10, 1000:4001:50]
 HISTOGRAM_EDGES = np.r_[-_FINE[:0:-1], _FINE].astype(float)
 #: Edges of the histogram of both.
 SCATTER_EDGES = np.arange(-2000.0, 2001.0, 50.0)
-#: Data range of the structural similarity in gauss; its windows have a Gaussian of 1.5 pixels and 11 pixels a side.
-_RANGE, _SIGMA, _SIDE = 6000.0, 1.5, 11
+#: Data range of the structural similarity in gauss.
+_RANGE = 6000.0
 
 
 def pixel_sums(pred, truth, case, scored):
@@ -138,7 +139,7 @@ def _extremes(blocks, pred, truth):
     """
     For each side: blocks, errors of their extremes, the same with sign, blocks with gradients, and mean gradients.
     """
-    size, found = _sobel(pred - truth), []
+    size, found = sobel(pred - truth), []
     for side in EXTREME_BLOCKS:
         ny, nx = (n // side for n in truth.shape)
         if not ny or not nx:
@@ -158,23 +159,11 @@ def _extremes(blocks, pred, truth):
     return np.moveaxis(np.array(found), -1, 0)
 
 
-def _sobel(field):
-    """
-    Size of the Sobel gradient per pixel; NaN at the edge and beside pixels that are not known.
-    """
-    smooth_y = field[:-2] + 2 * field[1:-1] + field[2:]
-    smooth_x = field[:, :-2] + 2 * field[:, 1:-1] + field[:, 2:]
-    size = np.full(field.shape, np.nan)
-    size[1:-1, 1:-1] = np.hypot(smooth_y[:, 2:] - smooth_y[:, :-2], smooth_x[2:] - smooth_x[:-2]) / 8
-    size[np.isnan(field)] = np.nan
-    return size
-
-
 def _gradient(blocks, pred, truth):
     """
     Pixels, gradients of the error, of P, of G, and differences of the sizes of the last two.
     """
-    error, p, g = _sobel(pred - truth), _sobel(pred), _sobel(truth)
+    error, p, g = sobel(pred - truth), sobel(pred), sobel(truth)
     known = np.isfinite(error)
     terms = known, *(np.where(known, term, 0) for term in (error, p, g, np.abs(p - g)))
     return np.stack([blocks.sum(term) for term in terms], axis=-1)
@@ -184,17 +173,8 @@ def _ssim(blocks, pred, truth):
     """
     Windows of the structural similarity and its sum; the same of windows whose truth is above 150 G in the middle.
     """
-    known = np.isfinite(pred)
-    p, g = (np.clip(np.where(known, field, 0), -_RANGE / 2, _RANGE / 2) for field in (pred, truth))
-
-    def mean(field):
-        return ndimage.gaussian_filter(field, _SIGMA, truncate=(_SIDE // 2) / _SIGMA)
-
-    mp, mg = mean(p), mean(g)
-    pp, gg, pg = mean(p * p) - mp**2, mean(g * g) - mg**2, mean(p * g) - mp * mg
-    first, second = (0.01 * _RANGE) ** 2, (0.03 * _RANGE) ** 2
-    similarity = (2 * mp * mg + first) * (2 * pg + second) / ((mp**2 + mg**2 + first) * (pp + gg + second))
-    whole = ndimage.minimum_filter(known, _SIDE, mode="constant", cval=False)
+    similarity = ssim_map(*(np.clip(field, -_RANGE / 2, _RANGE / 2) for field in (pred, truth)), _RANGE)
+    whole = np.isfinite(similarity)
     strong = whole & (np.abs(np.nan_to_num(truth)) > 150)
     return np.stack([blocks.sum(np.where(used, s, 0)) for used in (whole, strong) for s in (1, similarity)], axis=-1)
 

@@ -186,7 +186,7 @@ def gradient_error(pred, truth):
     >>> gradient_error(ramp, np.zeros((4, 5)))
     3.0
     """
-    size = _sobel(difference(*same_shape(pred, truth, ndim=2)))
+    size = sobel(difference(*same_shape(pred, truth, ndim=2)))
     return float(size[_known(size)].mean())
 
 
@@ -366,22 +366,35 @@ def _extremes(pred, truth, block):
     return pred.max(axis=1) - truth.max(axis=1), pred.min(axis=1) - truth.min(axis=1)
 
 
-def _sobel(field):
+def sobel(field):
     """
-    Size of the gradient, without the outermost pixels; NaN where the 3 x 3 neighborhood is not all finite.
+    Size of the gradient of every pixel.
+
+    Parameters
+    ----------
+    field : `numpy.ndarray`
+        Two-dimensional, float64.
+
+    Returns
+    -------
+    `numpy.ndarray`
+        Same shape, in the unit of the field per pixel; NaN in the outermost pixels and where the 3 x 3 neighborhood is
+        not all finite.
     """
     # Separable: smooth by (1, 2, 1) along one axis, difference along the other.
     smooth_y = field[:-2] + 2 * field[1:-1] + field[2:]
     smooth_x = field[:, :-2] + 2 * field[:, 1:-1] + field[:, 2:]
-    size = np.hypot(smooth_y[:, 2:] - smooth_y[:, :-2], smooth_x[2:] - smooth_x[:-2]) / 8
+    size = np.full(field.shape, np.nan)
+    size[1:-1, 1:-1] = np.hypot(smooth_y[:, 2:] - smooth_y[:, :-2], smooth_x[2:] - smooth_x[:-2]) / 8
     # Neither kernel reads the central pixel, so a hole there has to be looked for.
-    return np.where(np.isfinite(field[1:-1, 1:-1]), size, np.nan)
+    size[~np.isfinite(field)] = np.nan
+    return size
 
 
 def _gradients(pred, truth):
     pred, truth = same_shape(pred, truth, ndim=2)
     valid = np.isfinite(pred) & np.isfinite(truth)
-    pred, truth = (_sobel(np.where(valid, field, np.nan).astype(np.float64)) for field in (pred, truth))
+    pred, truth = (sobel(np.where(valid, field, np.nan).astype(np.float64)) for field in (pred, truth))
     known = _known(pred)
     return pred[known], truth[known]
 

@@ -13,10 +13,10 @@ from scipy import ndimage
 
 from sunpy_superres.metrics._arrays import check_positive, same_shape, whole_blocks
 
-__all__ = ["polarity_score", "ssim"]
+__all__ = ["polarity_score", "ssim", "ssim_map"]
 
-#: Half the window of the structural similarity: 11 pixels, the Gaussian of 1.5 pixels to 3.5 of them.
-_SSIM_RADIUS = 5
+#: Pixels along a side of the windows of the structural similarity: a Gaussian of 1.5 pixels to 3.5 of them.
+_SSIM_SIDE = 11
 
 
 def ssim(pred, truth, data_range):
@@ -66,16 +66,37 @@ def ssim(pred, truth, data_range):
     >>> print(f"{ssim(*quiet, data_range=6000):.3f} {ssim(*quiet, data_range=60):.3f}")
     0.992 0.003
     """
+    check_positive(data_range, "data_range")
+    similarity = ssim_map(*same_shape(pred, truth, ndim=2), data_range)
+    whole = np.isfinite(similarity)
+    if not whole.any():
+        msg = f"No window of {_SSIM_SIDE} x {_SSIM_SIDE} pixels is finite in both the prediction and the truth."
+        raise ValueError(msg)
+    return float(similarity[whole].mean())
+
+
+def ssim_map(pred, truth, data_range):
+    """
+    Structural similarity of the window around every pixel.
+
+    Parameters
+    ----------
+    pred, truth : `numpy.ndarray`
+        Two-dimensional, same shape.
+    data_range : `float`
+        As for `ssim`.
+
+    Returns
+    -------
+    `numpy.ndarray`
+        Same shape, float64; NaN where the window is not whole.
+    """
     from skimage.metrics import structural_similarity  # NOQA: PLC0415
 
-    check_positive(data_range, "data_range")
-    pred, truth = same_shape(pred, truth, ndim=2)
     valid = np.isfinite(pred) & np.isfinite(truth)
-    side = 2 * _SSIM_RADIUS + 1
-    whole = ndimage.minimum_filter(valid, side, mode="constant", cval=False)
-    if not whole.any():
-        msg = f"No window of {side} x {side} pixels is finite in both the prediction and the truth."
-        raise ValueError(msg)
+    whole = ndimage.minimum_filter(valid, _SSIM_SIDE, mode="constant", cval=False)
+    if not whole.any():  # as in an image smaller than a window, which scikit-image refuses
+        return np.full(valid.shape, np.nan)
     _, similarity = structural_similarity(
         *(np.where(valid, field, 0).astype(np.float64) for field in (pred, truth)),
         data_range=float(data_range),
@@ -84,7 +105,7 @@ def ssim(pred, truth, data_range):
         use_sample_covariance=False,
         full=True,
     )
-    return float(similarity[whole].mean())
+    return np.where(whole, similarity, np.nan)
 
 
 def polarity_score(pred, truth, *, threshold=150.0, block=4, delta=0.0):

@@ -114,7 +114,7 @@ def test_a_damaged_calibration_is_told(model):
     weights = locate(model, "highresnet", "mdi")
     import torch
 
-    with pytest.raises(ValueError, match="config.json: A calibration has as many factors as spreads"):
+    with pytest.raises(ValueError, match=r"config\.json: A calibration has as many factors as spreads"):
         load(weights, torch.device("cpu"), torch.float32)
     (model / "config.json").write_text(json.dumps(config | {"calibration": [1, 2]}))
     with pytest.raises(ValueError, match="calibration is"):

@@ -21,7 +21,7 @@ KEYS = {
     "instrument": ("SRINSTR", "instrument the input was taken for"),
     "solver": ("SRSOLVER", "solver of the sampler, and its settings"),
     "precision": ("SRPREC", "number type of the network"),
-    "calibrated": ("SRCALIB", "whether the spread was calibrated"),
+    "calibrated": ("SRCALIB", "calibration of the spread, F for none"),
     "quiet_sun": ("SRQUIET", "intensity of the quiet Sun at disk center"),
     "flare_class": ("SRCLASS", "GOES class that was asked for"),
     "flux": ("SRFLUX", "[W/m2] X-ray flux that was asked for"),
@@ -82,8 +82,8 @@ class Provenance(_Stated):
         Number type of the network, ``"float32"`` or ``"bfloat16"`` (``SRPREC``).
     quiet_sun : `float`, optional
         Of a continuum image, the intensity that counted as one for the network (``SRQUIET``).
-    calibrated : `bool`, optional
-        Whether the spread of the ensemble was calibrated (``SRCALIB``).
+    calibrated : `str` or `False`, optional
+        Of an ensemble, the calibration of its spread, as eight digits, or `False` (``SRCALIB``).
     """
 
     method: str
@@ -97,7 +97,7 @@ class Provenance(_Stated):
     solver: str | None = None
     precision: str | None = None
     quiet_sun: float | None = None
-    calibrated: bool | None = None
+    calibrated: str | bool | None = None
 
     call: ClassVar[str] = "superresolve"
 

@@ -99,15 +99,15 @@ def superresolve(
         ``"mdi"``, ``"gong"``, ``"hmi"`` or ``"hmi-continuum"``, where the header does not tell or is not to be
         believed.
     steps : `int`, optional
-        Steps of the sampler. The spread is calibrated for the default of the model; other values are faster
+        Steps of the sampler. The spread is calibrated for the default of the model only; other values are faster
         or slower and differ in spread and in power at small scales.
     seed : `int`, optional
         Seed of the ensemble, 0 or larger. Without it one is drawn; either way it is in the header. The same
         seed gives the same numbers on the same machine, whatever the tile size.
     calibrate : `bool`, optional
         Multiply the spread of the ensemble by what makes it as large as the errors were on the validation data of the
-        model, a factor that depends on the spread [5]_. The mean stays as it is. It is fitted for the default number of
-        steps; a model without such a calibration, and one draw alone, stay as they are. Defaults to `True`.
+        model, a factor that depends on the spread [5]_. The mean stays as it is. Draws with another number of steps than
+        the default, of a model without such a calibration, and one alone stay as they are. Defaults to `True`.
     device : `str` or `torch.device`, optional
         Defaults to a GPU if there is one, else the CPU.
     tile_size : `int`, optional
@@ -382,7 +382,7 @@ def _prepare(
     if not network.stochastic:
         n_samples = _deterministic(method, n_samples)
     by_chance = network.stochastic and not (network.alone and n_samples == 1)
-    if not calibrate or n_samples == 1:
+    if not calibrate or n_samples == 1 or steps not in (None, network.steps):
         calibration = None
     with warnings.catch_warnings():
         # A header that cannot be carried over is told now, and not after the samples; what it warns of, then.
@@ -401,7 +401,7 @@ def _prepare(
         solver=network.solver_description if by_chance else None,
         precision=precision,
         quiet_sun=observation.quiet_sun,
-        calibrated=calibration is not None if by_chance else None,
+        calibrated=None if not by_chance else calibration is not None and calibration.digest,
     )
     members = draw(
         network,

@@ -61,6 +61,10 @@ def test_a_run(run, data, tmp_path):
     assert result.exit_code == 0, result.output
     assert "2 results made, 8 were there" in result.output
     assert "theirs: RMSE" in result.output
+    # The folder's name is that of the row.
+    result = run(*arguments, "--predictions", theirs)
+    assert result.exit_code == 0, result.output
+    assert "0 results made, 10 were there" in result.output
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def table_view(table, rows, *, level=0.95):
     cells = table.get("cells") or {}
     listed = {row["name"]: row for row in rows}
     names = [*(name for name in listed if name in cells), *(name for name in cells if name not in listed)]
-    columns = [_Column(column, cells, names, listed) for column in table["columns"]]
+    columns = [_Column(column, cells, names, listed, over=table.get("over")) for column in table["columns"]]
     groups = []
     for kinds, title in KINDS:
         inside = [name for name in names if _kind(listed, name) in kinds]
@@ -128,8 +128,8 @@ class _Column:
     One column: all of its numbers have the same digits and the same power of ten.
     """
 
-    def __init__(self, column, cells, names, listed):
-        self.name = column["name"]
+    def __init__(self, column, cells, names, listed, over=None):
+        self.name, self._over = column["name"], over
         self.title = column.get("title") or self.name
         self._cells = {name: cells[name].get(self.name) or {} for name in names}
         values = {name: cell.get("value") for name, cell in self._cells.items()}
@@ -163,6 +163,16 @@ class _Column:
         mean = "" if mean is None else self._text(mean) + ("" if std is None else f" ± {self._text(std)}")
         hint = [f"{100 * level:g}% interval {interval}"] if interval else []
         hint += [f"{mean}, mean ± standard deviation over images"] if mean else []
+        hint += [f"{self._text(pooled)} of all pixels together"] if (pooled := _known(cell.get("pooled"))) else []
+        error, count = _known(cell.get("error")), cell.get("count")
+        hint += [f"jackknife error {self._text(error)}"] if error is not None else []
+        hint += [f"{count} windows"] if count is not None else []
+        if self._over == "images" and "±" in mean:
+            value = mean
+        elif error is not None:
+            value += f" ± {self._text(error)}"
+        if count is not None:
+            value += f" (N = {count})"
         return {
             "value": value,
             "interval": interval,

@@ -12,8 +12,9 @@ from sunpy_superres.instruments import HMI_SCALE, get_instrument
 __all__ = ["oracle", "random_phase", "wiener"]
 
 _FWHM_PER_SIGMA = np.sqrt(8 * np.log(2))
-#: Power of the input over that of its noise above which a ring tells the spectrum of the signal, and how many must.
-_CLEAR, _RINGS = 2.0, 3
+#: Power of the signal over that of the noise above which a ring tells the spectrum of the signal, how many must, and
+#: the power law beyond: steeper than what is seen, since one that is too shallow lets the noise of the quiet Sun in.
+_CLEAR, _RINGS, _FALL = 8.0, 3, 6.0
 #: Width in arcsec, as a standard deviation, of what is around a place.
 _LOCAL = 8.0
 
@@ -24,9 +25,10 @@ def wiener(bicubic, seen, instrument):
 
     .. math:: W(k) = \frac{H S}{H^2 S + N}
 
-    with the transfer function H of the instrument, its Gaussian point-spread function times that of its pixel, the
-    spectrum N of its noise, which is white, and the spectrum S of the Sun: a power law, fitted to what is left of the
-    spectrum of the input without N and H², where the input has twice the power of its noise. [1]_
+    with the transfer function H, the product of those of the instrument, its Gaussian point-spread function and its
+    pixel, and of the interpolation; the spectrum N of its noise, which is white; and the spectrum S of the Sun. That is
+    what is left of the spectrum of the input without N and the transfer of the instrument squared, ring by ring where
+    the signal has eight times the power of the noise, and falls as :math:`k^{-6}` beyond. [1]_
 
     Parameters
     ----------
@@ -69,22 +71,32 @@ def wiener(bicubic, seen, instrument):
         k, power = power_spectrum(np.where(np.isfinite(seen), seen, np.nan) * known.to_hmi, pixel)
     except ValueError:  # too small for a spectrum
         return bicubic
-    angle = np.linspace(0, np.pi / 4, 9)[:, None]
-    transfer = (_transfer(k * np.cos(angle), k * np.sin(angle), known.psf_fwhm, pixel) ** 2).mean(axis=0)
-    clear = (power > _CLEAR * noise) & (k < 0.5 / pixel)
+    # From large scales on, as long as the signal stands out.
+    clear = np.logical_and.accumulate((power - noise > _CLEAR * noise) & (k < 0.5 / pixel))
     if clear.sum() < _RINGS:
         return bicubic
-    slope, level = np.polyfit(
-        np.log(k[clear]), np.log((power[clear] - noise) / transfer[clear]), 1, w=np.sqrt(k[clear])
-    )
+    k, power = k[clear], power[clear]
+    angle = np.linspace(0, np.pi / 4, 9)[:, None]
+    blur = (_transfer(k * np.cos(angle), k * np.sin(angle), known.psf_fwhm, pixel) ** 2).mean(axis=0)
+    spectrum = np.minimum.accumulate((power - noise) / blur)
     ky, kx = (np.arange(n) / (2 * n * HMI_SCALE) for n in field.shape)
     ky = ky[:, None]
-    h = _transfer(ky, kx, known.psf_fwhm, pixel)
-    with np.errstate(divide="ignore"):
-        # One over the spectrum, which is finite where there is nothing to divide by: at frequency 0.
-        inverse = np.exp(-level) * np.hypot(ky, kx) ** -slope
-    found = idctn(dctn(field, norm="ortho") * h / (h**2 + noise * inverse), norm="ortho")
+    distance = np.hypot(ky, kx)
+    signal = np.exp(np.interp(np.log(np.maximum(distance, k[0])), np.log(k), np.log(spectrum)))
+    signal *= (np.maximum(distance, k[-1]) / k[-1]) ** -_FALL
+    h = _transfer(ky, kx, known.psf_fwhm, pixel) * _interpolation(ky * pixel) * _interpolation(kx * pixel)
+    found = idctn(dctn(field, norm="ortho") * h * signal / (h**2 * signal + noise), norm="ortho")
     return np.where(valid, found, np.nan).astype(np.float32)
+
+
+def _interpolation(frequency):
+    """
+    Transfer function of the cubic convolution of Keys (a = -1/2), of cycles per pixel of the input.
+    """
+    x = (np.arange(-2 * FACTOR, 2 * FACTOR) + 0.5) / FACTOR
+    d = np.abs(x)
+    kernel = np.where(d < 1, 1.5 * d**3 - 2.5 * d**2 + 1, -0.5 * d**3 + 2.5 * d**2 - 4 * d + 2)
+    return np.cos(2 * np.pi * frequency[..., None] * x) @ kernel / FACTOR
 
 
 def _transfer(ky, kx, fwhm, pixel):

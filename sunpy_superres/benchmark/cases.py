@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from sunpy_superres.benchmark._scene import FACTOR, input_map
+from sunpy_superres.benchmark.blocks import Blocks
 from sunpy_superres.instruments import HMI_SCALE, SOLAR_RADIUS, SOLAR_RADIUS_METERS, get_instrument
 
 __all__ = ["Case", "case_seed", "export_cases", "region_of"]
@@ -43,6 +44,8 @@ class Case:
         Pixels (y, x) by which the truth was moved onto what was seen.
     equal_area : `bool`, optional
         Whether all pixels show the same area of the Sun, as in cylindrical equal-area maps.
+    offset : `tuple` of `int`, optional
+        First pixel (y, x) in the image that it is a part of, or on the disk.
     header : `~sunpy.map.GenericMap`, optional
         Map of ``seen`` with its own coordinates; without one, a nominal one is made.
     """
@@ -57,6 +60,7 @@ class Case:
     center: tuple | None = None
     shift: tuple | None = None
     equal_area: bool = False
+    offset: tuple = (0, 0)
     header: object = field(default=None, repr=False)
 
     @property
@@ -108,6 +112,24 @@ class Case:
         parts = {name: None if part is None else part[edge:-edge, edge:-edge] for name, part in parts.items()}
         cut = edge // FACTOR
         return replace(self, seen=self.seen[cut:-cut, cut:-cut], header=None, **parts)
+
+    def places(self, edge=0):
+        """
+        Where its blocks are: the same for the same place of a region, in whatever frame or part of an image.
+
+        Parameters
+        ----------
+        edge : `int`, optional
+            Pixels along every side that do not count.
+
+        Returns
+        -------
+        `list` of `tuple`
+            Region, and the position in whole blocks, of each block.
+        """
+        blocks = Blocks([n - 2 * edge for n in self.truth.shape])
+        first = [int((start + edge) // blocks.side) for start in self.offset]
+        return [(self.region, first[0] + i, first[1] + j) for i, j in blocks.keys]
 
     def flux_area(self):
         """

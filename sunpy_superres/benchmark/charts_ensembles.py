@@ -4,7 +4,17 @@ Is the uncertainty honest: charts of the members of ensembles against the truth.
 
 import numpy as np
 
-from sunpy_superres.benchmark._chart_style import GUIDE, NARROW, legend, numbers, panels, plain_log, shown_rows, title
+from sunpy_superres.benchmark._chart_style import (
+    GUIDE,
+    NARROW,
+    PALETTE,
+    legend,
+    numbers,
+    panels,
+    plain_log,
+    shown_rows,
+    title,
+)
 
 __all__ = ["plot_rank_histogram", "plot_reliability", "plot_spread_error"]
 
@@ -19,7 +29,8 @@ def plot_rank_histogram(part, *, rows=None, width=11.0):
     Parameters
     ----------
     part : `dict`
-        ``"rows"``: for every row the M + 1 counts.
+        ``"rows"``: for every row the M + 1 counts; ``"errors"``, optional: for every row the standard deviation of
+        each over their mean, a band of twice which is drawn around what is flat.
     rows, width
         As for `plot_scatter`.
 
@@ -48,6 +59,12 @@ def plot_rank_histogram(part, *, rows=None, width=11.0):
         total = np.nansum(counts)
         share = counts * counts.size / total if total > 0 else counts
         axes.bar(np.arange(counts.size), share, width=0.86, color=style.color)
+        error = (part.get("errors") or {}).get(name)
+        if error is not None:
+            band = 2 * np.nan_to_num(numbers(error))
+            at = np.arange(-0.5, counts.size)
+            low, high = (np.append(edge, edge[-1]) for edge in (1 - band, 1 + band))
+            axes.fill_between(at, low, high, step="post", color=PALETTE["gray"], alpha=0.45, linewidth=0, zorder=2.5)
         axes.axhline(1, **GUIDE)
         title(axes, style.title, width / columns - 0.5)
         axes.set_xlabel("rank of the truth")

@@ -124,6 +124,7 @@ class Method(Row):
         import torch  # NOQA: PLC0415
 
         from sunpy_superres.models import get_method  # NOQA: PLC0415
+        from sunpy_superres.weights.files import read_config  # NOQA: PLC0415
         from sunpy_superres.weights.layout import CONFIG, WEIGHTS, sha256_of  # NOQA: PLC0415
         from sunpy_superres.weights.loading import load, locate  # NOQA: PLC0415
 
@@ -153,9 +154,19 @@ class Method(Row):
         files = {file: sha256_of(weights.folder / file) for file in (WEIGHTS, CONFIG)}
         options = {"n_samples": self.n_samples, "instrument": instrument, "device": device, "model": model}
         options |= _supported(calibrate=calibrate)
+        # What was used to calibrate is no test of the calibration.
+        fitted = (read_config(weights.folder).get("calibration") or {}).get("images") or []
+        self._calibrated_on = sorted(fitted) if calibrate and self.has_calibration else []
         super().__init__(name, title, {"method": method, "seed": seed, "files": files, **options, "model": None})
-        self._method, self._seed, self._options = method, seed, options
+        self._method, self._seed, self._options, self._weights = method, seed, options, weights
         self.draws = protocol.rows.draws and self.n_samples > 1 and calibrate
+
+    def prepare(self):
+        from sunpy_superres.inference import choose_device, choose_precision  # NOQA: PLC0415
+        from sunpy_superres.weights.loading import load  # NOQA: PLC0415
+
+        device = choose_device(self._options["device"])
+        load(self._weights, device, choose_precision(device))
 
     def predict(self, case):
         options = self._options | {"seed": case_seed(self._seed, case.name)}
@@ -177,6 +188,7 @@ class Method(Row):
         calibrated = meta.get("srcalib")
         return about | {
             "calibrated": None if calibrated is None else bool(calibrated),
+            "calibration_images": self._calibrated_on if calibrated else [],
             "device": str(choose_device(self._options["device"])),
         }
 

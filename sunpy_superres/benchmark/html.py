@@ -34,17 +34,19 @@ _CURVES = (
         "spectra",
         charts.plot_spectra,
         _WIDE,
-        "Spectra and ring correlation",
+        "Spectra",
         "Power, its ratio to that of the truth, and the correlation with the truth, by period. Invented structure "
-        "passes the ratio and fails the correlation. Thresholds: 1/7 and half a bit of information per pixel.",
+        "passes the ratio and fails the correlation. Thresholds: 1/7 and half a bit of information per pixel, of as "
+        "many pixels as there are in windows that neither overlap nor show one place twice.",
     ),
     (
         "rank_histogram",
         charts.plot_rank_histogram,
         _WIDE,
-        "Calibration of the uncertainty",
-        "Rank of the truth among the members of each ensemble. Flat (dashed) if calibrated; high at both ends if the "
-        "spread is too small, high in the middle if it is too large.",
+        "Ranks and reliability",
+        "Rank of the truth among the members of each ensemble. Flat (dashed) if calibrated, within the gray band "
+        "(twice the scatter of resampled places); high at both ends if the spread is too small, high in the middle if "
+        "it is too large.",
     ),
     (
         "reliability",
@@ -167,7 +169,11 @@ def _render(results, figures):
         sections=_sections(figures),
         cases=_cases((results.get("data") or {}).get("cases") or []),
         rows=_rows(rows),
-        settings={key: value for key, value in settings.items() if value is not None},
+        settings={
+            key: ", ".join(map(str, value)) if isinstance(value, list) else value
+            for key, value in settings.items()
+            if value is not None
+        },
     )
 
 
@@ -327,12 +333,21 @@ def _rows(rows):
         ("n_samples", "samples", lambda row: number(row["n_samples"])),
         ("steps", "steps", lambda row: number(row["steps"])),
         ("seconds", "seconds per case", lambda row: number(float(row["seconds"]))),
+        ("seconds_per_megapixel", "seconds per Mpx of the truth", lambda row: number(row["seconds_per_megapixel"])),
+        ("device", "device", lambda row: row["device"]),
+        ("precision", "precision", lambda row: row["precision"]),
         ("calibrated", "spread calibrated", lambda row: number(row["calibrated"])),
+        (
+            "calibration_images",
+            "images calibrated on",
+            lambda row: number(len(row["calibration_images"])) if row["calibration_images"] else number(None),
+        ),
     ]
-    shown = [column for column in columns if any(row.get(column[0]) is not None for row in rows)]
+    shown = [column for column in columns if any(row.get(column[0]) not in (None, []) for row in rows)]
+    numeric = ("n_samples", "steps", "seconds", "seconds_per_megapixel", "calibration_images")
     return {
         "head": [title for _, title, _ in shown],
-        "numeric": [key in ("n_samples", "steps", "seconds") for key, _, _ in shown],
+        "numeric": [key in numeric for key, _, _ in shown],
         "body": [
             (
                 row.get("title") or row["name"],

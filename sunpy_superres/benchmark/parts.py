@@ -15,7 +15,7 @@ from sunpy_superres._atomic import replacing
 __all__ = ["Parts", "fingerprint"]
 
 #: Version of what is in a part; another one is another fingerprint.
-_FORMAT = 1
+_FORMAT = 2
 _DAMAGED = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error)
 
 

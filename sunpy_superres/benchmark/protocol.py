@@ -116,6 +116,8 @@ class Table:
         How to read it.
     published : `tuple` of `Published`, optional
         What others found.
+    over : {"pixels", "images"}, optional
+        Whether figures are those of all pixels together, or means over images.
     """
 
     name: str
@@ -123,8 +125,10 @@ class Table:
     columns: tuple
     caption: str = ""
     published: tuple = ()
+    over: str = "pixels"
 
     def __post_init__(self):
+        _one_of(self.over, ("pixels", "images"), "over")
         names = [column.name for column in self.columns]
         if len(set(names)) < len(names) or not names:
             msg = "a table has columns, each with a name of its own"

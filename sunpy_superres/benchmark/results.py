@@ -1,5 +1,5 @@
 """
-From the parts of all cases to tables and curves.
+From the parts of all cases to tables.
 """
 
 from dataclasses import dataclass, field
@@ -8,17 +8,9 @@ from functools import cached_property
 import numpy as np
 
 from sunpy_superres.benchmark.bootstrap import Resampled, interval, resampled_means
-from sunpy_superres.benchmark.ensemble_figures import spread_bins
-from sunpy_superres.benchmark.figures import (
-    IMAGE_FIGURES,
-    correlations,
-    figure,
-    frequencies,
-    spectra,
-)
-from sunpy_superres.benchmark.statistics import FIELD_EDGES, MOMENTS, MU_EDGES, RADIUS_EDGES, SCATTER_EDGES
+from sunpy_superres.benchmark.figures import IMAGE_FIGURES, figure
 
-__all__ = ["RowSums", "cell", "curves", "distribution", "table_cells"]
+__all__ = ["RowSums", "cell", "distribution", "moments_of_series", "needed", "table_cells"]
 
 
 @dataclass(eq=False)
@@ -44,6 +36,8 @@ class RowSums:
         Region of each case.
     times : `list`
         When each was observed, or `None`.
+    blocks : `int`, optional
+        Blocks of all cases.
     """
 
     name: str
@@ -56,6 +50,7 @@ class RowSums:
     weights: np.ndarray | None
     regions: list
     times: list
+    blocks: int = 0
     _resampled: object = field(default=None, repr=False)
 
     @cached_property
@@ -74,11 +69,50 @@ class RowSums:
             self._resampled = Resampled(self.weights, self.units)
         return self._resampled
 
-    def forget(self):
+    def release(self):
         """
-        Free the memory of what was resampled.
+        Free the memory of what tables alone need: sums of cases, features, and what was resampled.
         """
         self._resampled = None
+        self.cases = {}
+        self.whole = {name: value for name, value in self.whole.items() if name in ("scatter", "series")}
+
+
+class _Asked(dict):
+    """
+    A dictionary that remembers what it was asked for.
+    """
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.names = set()
+
+    def __getitem__(self, name):
+        self.names.add(name)
+        return super().__getitem__(name)
+
+
+def needed(protocol, sums):
+    """
+    Sums that are kept of every case, since a figure of the tables is told of single images.
+
+    Parameters
+    ----------
+    protocol : `~sunpy_superres.benchmark.Protocol`
+        Whose tables.
+    sums : `dict`
+        Sums of the blocks of any case, by name.
+
+    Returns
+    -------
+    `set` of `str`
+    """
+    asked = _Asked(sums)
+    for table in protocol.tables:
+        for column in table.columns:
+            if column.figure not in IMAGE_FIGURES:
+                _evaluate(column, asked, asked)
+    return asked.names
 
 
 def _evaluate(column, sums, reference):
@@ -106,7 +140,7 @@ def distribution(row, column, reference):
     return _evaluate(column, row.resampled, reference.resampled)
 
 
-def cell(row, column, reference):
+def cell(row, column, reference, over="pixels"):
     """
     A cell of a table.
 
@@ -114,17 +148,24 @@ def cell(row, column, reference):
     ----------
     row, column, reference
         See `distribution`.
+    over : {"pixels", "images"}, optional
+        Whether the value is that of everything together or the mean over images.
 
     Returns
     -------
     `dict`
-        ``value`` (of everything together), ``low``, ``high``, ``mean`` and ``std`` over images.
+        ``value``, ``low``, ``high``, ``mean`` and ``std`` over images; where the value is that mean, ``pooled`` is what
+        all together give.
     """
     if column.figure in IMAGE_FIGURES:
         return _image_cell(row, column)
     value = float(_evaluate(column, row.pooled, reference.pooled))
-    low, high = interval(distribution(row, column, reference))
     values = np.asarray(_evaluate(column, row.cases, reference.cases), dtype=np.float64)
+    if over == "images":
+        found = _over_images(values)
+        low, high = interval(resampled_means(values, row.regions))
+        return {"value": found["mean"], "low": low, "high": high, **found, "pooled": value}
+    low, high = interval(distribution(row, column, reference))
     if not np.isfinite(value):
         low = high = np.nan
     return {"value": value, "low": low, "high": high, **_over_images(values)}
@@ -134,14 +175,14 @@ def _over_images(values):
     values = values[np.isfinite(values)]
     return {
         "mean": float(values.mean()) if values.size else np.nan,
-        "std": float(values.std()) if values.size > 1 else np.nan,
+        "std": float(values.std(ddof=1)) if values.size > 1 else np.nan,
     }
 
 
 def _image_cell(row, column):
     nothing = dict.fromkeys(("value", "low", "high", "mean", "std"), np.nan)
     if column.figure in ("fid", "kid"):
-        return nothing | {"value": _set_distance(row, column.figure)}
+        return nothing | _set_distance(row, column.figure)
     if column.figure.startswith("series_"):
         return nothing | _series_cell(row, column.figure)
     if column.figure == "lpips":
@@ -172,7 +213,7 @@ def _series_cell(row, name):
     """
     Ratio of the sums of all times; mean and deviation over times.
     """
-    moments, sums = _moments_of_series(row)
+    moments, sums = moments_of_series(row)
     if not moments:
         return {}
 
@@ -183,9 +224,21 @@ def _series_cell(row, name):
     return {"value": float(ratio(sums.sum(axis=0))), **_over_images(ratio(sums))}
 
 
-def _moments_of_series(row):
+def moments_of_series(row):
     """
-    Times at which the box was seen, and sums of the cases of each.
+    Times at which the box of the time series was seen, and sums of the cases of each.
+
+    Parameters
+    ----------
+    row : `RowSums`
+        The row.
+
+    Returns
+    -------
+    moments : `list` of `str`
+        ISO 8601, in order.
+    sums : `numpy.ndarray`
+        Shape (times, 5): pixels, unsigned and net sums of the prediction, the same of the truth.
     """
     series = row.whole.get("series", [])
     moments = sorted({time for time, one in zip(row.times, series, strict=False) if time and one[3] > 0})
@@ -194,155 +247,37 @@ def _moments_of_series(row):
 
 
 def _set_distance(row, name):
+    """
+    The distance, the number of windows, and the jackknife error of the kernel distance.
+    """
     from sunpy_superres import metrics  # NOQA: PLC0415
 
     sets = [[one for one in row.whole.get(key, []) if one.size] for key in ("features", "true_features")]
     if not all(sets):
-        return np.nan
+        return {}
     ours, theirs = (np.concatenate(one) for one in sets)
+    n = min(len(ours), len(theirs))
     distance = metrics.frechet_distance if name == "fid" else metrics.kernel_distance
-    return float(distance(ours, theirs)) if min(len(ours), len(theirs)) > 1 else np.nan
+    found = {"count": n, "value": float(distance(theirs, ours)) if n > 1 else np.nan}
+    if name == "kid" and n > 2:
+        found["error"] = float(metrics.kernel_distance_error(theirs, ours))
+    return found
 
 
-def table_cells(table, rows):
+def table_cells(table, row, reference):
     """
-    All cells of a table.
+    All cells of a row of a table.
 
     Parameters
     ----------
     table : `~sunpy_superres.benchmark.Table`
         Which table.
-    rows : `list` of `RowSums`
-        The first is the interpolated input.
+    row, reference : `RowSums`
+        The row, and that of the interpolated input.
 
     Returns
     -------
     `dict`
         By row and column.
     """
-    return {row.name: {column.name: cell(row, column, rows[0]) for column in table.columns} for row in rows}
-
-
-def curves(protocol, rows):
-    """
-    What is drawn of all rows.
-
-    Parameters
-    ----------
-    protocol : `~sunpy_superres.benchmark.Protocol`
-        Which curves.
-    rows : `list` of `RowSums`
-        The first is the interpolated input.
-
-    Returns
-    -------
-    `dict`
-    """
-    makers = {
-        "spectra": _spectra,
-        "scatter": _scatter,
-        "rank_histogram": _rank_histogram,
-        "reliability": _reliability,
-        "spread_error": _spread_error,
-        "by_field": _by_field,
-        "by_mu": _by_mu,
-        "time_series": _time_series,
-    }
-    found = {name: makers[name](rows) for name in protocol.curves}
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def _spectra(rows):
-    from sunpy_superres.metrics import half_bit  # NOQA: PLC0415
-
-    power, truth, correlation, count = spectra(rows[0].pooled)
-    used = count > 0
-    found = {"period": 1 / frequencies()[used], "truth": truth[used], "half_bit": half_bit(count[used]), "rows": {}}
-    for row in rows:
-        power, truth, correlation, _ = spectra(row.pooled)
-        ratio = np.divide(power, truth, out=np.full(power.shape, np.nan), where=truth > 0)
-        found["rows"][row.name] = {"power": power[used], "ratio": ratio[used], "frc": correlation[used]}
-    return found
-
-
-def _scatter(rows):
-    return {
-        "edges": SCATTER_EDGES,
-        "rows": {row.name: {"counts": np.sum(row.whole["scatter"], axis=0).astype(int)} for row in rows},
-    }
-
-
-def _ensembles(rows, name):
-    """
-    Rows with an ensemble, and their sums of all pixels.
-    """
-    pooled = {row.name: row.pooled[f"{name}:all"] for row in rows if f"{name}:all" in row.units}
-    return {row: sums for row, sums in pooled.items() if name != "ranks" or sums.shape[-1] > 2}
-
-
-def _rank_histogram(rows):
-    found = {row: sums[0].astype(int) for row, sums in _ensembles(rows, "ranks").items()}
-    return {"rows": found} if found else None
-
-
-def _reliability(rows):
-    found = {}
-    for row, sums in _ensembles(rows, "ranks").items():
-        counts, m = sums[0], sums.shape[-1] - 1
-        inside = np.array([counts[k : m + 1 - k].sum() for k in range(m // 2, 0, -1)])
-        nominal = (m + 1 - 2 * np.arange(m // 2, 0, -1)) / (m + 1)
-        found[row] = {"nominal": nominal, "observed": inside / max(counts.sum(), 1)}
-    return {"rows": found} if found else None
-
-
-def _spread_error(rows):
-    found = {}
-    for row in rows:
-        if "sparse:all" not in row.units or row.units["ranks:all"].shape[-1] < 4:
-            continue
-        spread, rmse, count = spread_bins(row.pooled)
-        used = count > 0
-        found[row.name] = {"spread": spread[used], "rmse": rmse[used], "count": count[used]}
-    return {"rows": found} if found else None
-
-
-def _binned(rows, name, groups, edges):
-    """
-    Errors in bins, each of some of those that were summed.
-    """
-    found = {"edges": edges, "count": None, "rows": {}}
-    for row in rows:
-        sums = row.pooled[name]
-        m = dict(zip(MOMENTS, np.array([sums[group].sum(axis=0) for group in groups]).T, strict=True))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            rmse, bias = np.sqrt(m["square"] / m["count"]), (m["P"] - m["G"]) / m["count"]
-        found["count"] = m["count"]
-        found["rows"][row.name] = {"rmse": rmse, "bias": bias, "pcc": correlations(m)}
-    return found if found["count"].any() else None
-
-
-def _by_field(rows):
-    groups = [slice(i, i + 1) for i in range(len(FIELD_EDGES) - 1)]
-    return _binned(rows, "field", groups, [*FIELD_EDGES[:-1], 2 * FIELD_EDGES[-2]])
-
-
-def _by_mu(rows):
-    # In the order of mu, which falls with the distance.
-    at = [int(np.argmin(np.abs(np.array(RADIUS_EDGES) - np.sqrt(1 - mu**2)))) for mu in MU_EDGES]
-    groups = [slice(at[i + 1], at[i]) for i in range(len(MU_EDGES) - 1)]
-    return _binned(rows, "radius", groups, list(MU_EDGES))
-
-
-def _time_series(rows):
-    """
-    Flux in the box; cases of one time are parts of one image.
-    """
-    moments, first = _moments_of_series(rows[0])
-    if not moments:
-        return None
-    sums = {row.name: _moments_of_series(row)[1] for row in rows}
-    return {
-        "time": moments,
-        "truth": {"unsigned": first[:, 3], "net": first[:, 4]},
-        "rows": {name: {"unsigned": one[:, 1], "net": one[:, 2]} for name, one in sums.items()},
-    }
+    return {row.name: {column.name: cell(row, column, reference, table.over) for column in table.columns}}

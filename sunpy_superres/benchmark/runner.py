@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+import sunpy_superres
 from sunpy_superres.benchmark._scene import FACTOR
 from sunpy_superres.benchmark.blocks import Blocks
 from sunpy_superres.benchmark.bootstrap import unit_numbers, unit_weights
@@ -18,7 +19,7 @@ from sunpy_superres.benchmark.contenders import Control, contenders
 from sunpy_superres.benchmark.figures import figure
 from sunpy_superres.benchmark.parts import Parts, fingerprint
 from sunpy_superres.benchmark.protocol_files import read_protocol
-from sunpy_superres.benchmark.results import RowSums
+from sunpy_superres.benchmark.results import RowSums, needed
 from sunpy_superres.benchmark.scoring import Scorer, example_window
 from sunpy_superres.benchmark.sources import read_cases
 from sunpy_superres.benchmark.summary import write_results
@@ -69,9 +70,8 @@ def run_protocol(
     models : `dict`, optional
         Weights by method, where they are not those of the registry.
     predictions : `dict`, optional
-        Folders by the name of a row: what other codes made of the cases, ``CASE.fits`` or one file whose name holds
-        that of the case. The first image in it counts: (y, x), or of an ensemble (n, y, x), in HMI gauss on the grid of
-        the truth.
+        Folders by the name of a row: what other codes made of the cases, see
+        `~sunpy_superres.benchmark.predictions.Predictions` for what is in them.
     instrument : {"mdi", "gong"}, optional
         Whose magnetograms are the input; that of the protocol unless told.
     n_samples : `int`, optional
@@ -146,6 +146,8 @@ class Run:
         self.cases, self.marks = [], {}
         self._keys, self._held, self.example, self.pictures = [], None, None, {}
         self.done, self.made = 0, 0
+        #: Of the package, that made what was there.
+        self.versions = set()
 
     def read(self, data, export):
         """
@@ -173,7 +175,7 @@ class Run:
                 }
             )
             self.marks[case.name] = case.digest()
-            self._keys += [(case.region, *key) for key in Blocks(scored.shape).keys]
+            self._keys += case.places(self.protocol.edge)
             pixels += case.truth.size
             if held is not None:
                 held.append(case)
@@ -226,9 +228,12 @@ class Run:
 
     def _one(self, row, case):
         mark = self.mark(row, case)
-        if self.parts.read(row.name, case.name, mark) is not None:
+        there = self.parts.read(row.name, case.name, mark)
+        if there is not None and not there[1]["again"]:
             self.done += 1
+            self.versions.add(there[1]["version"])
             return
+        row.prepare()
         start = time.perf_counter()
         with warnings.catch_warnings():
             # The header of an input is that of the file it came from, as often as a method reads it.
@@ -236,9 +241,11 @@ class Run:
             prediction = row.predict(case)
         seconds = time.perf_counter() - start
         window = self.example[1] if case.name == self.example[0] else None
-        self.scorer.lacking = {}
-        arrays = self.scorer.score(case, prediction, window=window)
-        about = {**prediction.about, "seconds": seconds, "lacking": self.scorer.lacking, "mark": mark}
+        self.scorer.lacking, self.scorer.again = {}, False
+        noisy = row.kind in ("method", "predictions")
+        arrays = self.scorer.score(case, prediction, window=window, noisy=noisy)
+        about = {**prediction.about, "seconds": seconds, "pixels": case.truth.size, "mark": mark}
+        about |= {"lacking": self.scorer.lacking, "again": self.scorer.again, "version": sunpy_superres.__version__}
         self.parts.write(row.name, case.name, mark, arrays, about)
         self.made += 1
 
@@ -257,7 +264,7 @@ class Run:
         """
         numbers, count = unit_numbers(self._keys)
         weights = unit_weights(count, seed=self.seed)
-        found, maps, abouts, at = {}, {}, [], 0
+        found, maps, abouts, at, kept = {}, {}, [], 0, None
         for i, case in enumerate(self.cases):
             n_blocks = len(Blocks([n - 2 * self.protocol.edge for n in case["shape"]]))
             places = numbers[at : at + n_blocks]
@@ -271,12 +278,15 @@ class Run:
                     continue
                 sums = found.setdefault(kind, {"units": {}, "cases": {}, "whole": {}})
                 if name.startswith("case/"):
-                    sums["whole"].setdefault(name.removeprefix("case/"), []).append(value)
+                    _keep(sums["whole"], name.removeprefix("case/"), value)
                     continue
                 shape = value.shape[1:]
                 units = sums["units"].setdefault(name, np.zeros((count, *shape)))
                 np.add.at(units, places, value)
-                sums["cases"].setdefault(name, np.zeros((len(self.cases), *shape)))[i] = value.sum(axis=0)
+                if kept is None:
+                    kept = needed(self.protocol, {k.partition("/")[2]: v for k, v in arrays.items()})
+                if name in kept:
+                    sums["cases"].setdefault(name, np.zeros((len(self.cases), *shape)))[i] = value.sum(axis=0)
         about = _common(abouts)
         of_cases = {"regions": [case["region"] for case in self.cases], "times": [case["time"] for case in self.cases]}
         rows = []
@@ -287,7 +297,9 @@ class Run:
             title = f"{row.name}, one draw" if drawn else row.title
             name = f"{row.name}-draw" if drawn else row.name
             about_it = about | {"n_samples": 1 if drawn else row.n_samples}
-            rows.append(RowSums(name, title, row.kind, about_it, **sums, weights=weights, **of_cases))
+            rows.append(
+                RowSums(name, title, row.kind, about_it, **sums, weights=weights, blocks=len(self._keys), **of_cases)
+            )
         return rows, maps
 
     def _part(self, row, name):
@@ -301,7 +313,19 @@ class Run:
         Say what was done.
         """
         if self.done:
-            self.tell(f"{self.made} results made, {self.done} were there")
+            others = sorted(self.versions - {sunpy_superres.__version__})
+            of = f", made by version {', '.join(others)} of the package too" if others else ""
+            self.tell(f"{self.made} results made, {self.done} were there{of}")
+
+
+def _keep(whole, name, value):
+    """
+    Keep what is of an image; of the scatter, which is large and never shown of one image, the sum.
+    """
+    if name == "scatter":
+        whole[name] = whole.get(name, 0) + value
+    else:
+        whole.setdefault(name, []).append(value)
 
 
 def _common(abouts):
@@ -310,6 +334,10 @@ def _common(abouts):
     """
     known = dict(abouts[0])
     known["seconds"] = float(np.mean([about["seconds"] for about in abouts]))
+    megapixels = np.mean([about["pixels"] for about in abouts]) / 1e6
+    known["seconds_per_megapixel"] = known["seconds"] / float(megapixels)
+    known["calibration_images"] = sorted({name for about in abouts for name in about.get("calibration_images", [])})
+    known["versions"] = sorted({about["version"] for about in abouts})
     known["lacking"] = {name: why for about in abouts for name, why in about["lacking"].items()}
     return known
 

@@ -38,6 +38,8 @@ class Scorer:
         self._perceptual = asked & {"lpips", "fid", "kid"}
         #: What could not be found, and why.
         self.lacking = {}
+        #: Whether it is worth another try.
+        self.again = False
         self._truths = {}
 
     def settings(self):
@@ -58,7 +60,7 @@ class Scorer:
             "seed": self.seed,
         }
 
-    def score(self, case, prediction, *, window=None):
+    def score(self, case, prediction, *, window=None, noisy=True):
         """
         Score a prediction.
 
@@ -70,6 +72,8 @@ class Scorer:
             What was made of it.
         window : `tuple` of `slice`, optional
             Part of the maps that is kept, of the example.
+        noisy : `bool`, optional
+            Whether the prediction gets the noise of the time series, as that of a network.
 
         Returns
         -------
@@ -100,7 +104,7 @@ class Scorer:
             sums["consistency"] = self._consistency(case, whole, scored)
             rng = np.random.default_rng([case_seed(self.seed, case.name), 2])
             sums |= ensemble_sums(members, estimate, inner.truth, scored, self.protocol.views, rng)
-            sums |= {f"case/{name}": value for name, value in self._whole(inner, estimate, scored).items()}
+            sums |= {f"case/{name}": value for name, value in self._whole(inner, estimate, scored, noisy).items()}
             found |= {f"{kind}/{name}": value for name, value in sums.items()}
         if window is not None:
             found |= {f"maps/{kind}": estimate[window] for kind, estimate in estimates.items()}
@@ -129,10 +133,10 @@ class Scorer:
         terms = used, *(np.where(used, misfit, 0) ** 2 for misfit in misfits)
         return np.stack([blocks.sum(term, blocks.labels[::f, ::f]) for term in terms], axis=-1)
 
-    def _whole(self, case, estimate, scored):
+    def _whole(self, case, estimate, scored, noisy):
         found = {"scatter": _scatter(estimate[scored], case.truth[scored])}
         if self.protocol.box is not None:
-            found["series"] = self._series(case, estimate)
+            found["series"] = self._series(case, estimate, self.protocol.series_noise if noisy else 0)
         inside = [np.where(scored, field, np.nan) for field in (estimate, case.truth)]
         if self._regions:
             found["image"] = self._region_scores(case, *inside)
@@ -169,11 +173,13 @@ class Scorer:
             return function(*arguments)
         except (ImportError, RuntimeError, OSError) as error:
             self.lacking[name] = " ".join(str(error).split())
+            # What is installed is in the fingerprint; a download may succeed the next time.
+            self.again |= not isinstance(error, ImportError)
         except ValueError:  # nothing in it of which this could be told
             pass
         return np.nan
 
-    def _series(self, case, estimate):
+    def _series(self, case, estimate, noise):
         """
         Pixels within the box, and sums of the sizes and of the values of prediction and truth there.
         """
@@ -186,7 +192,7 @@ class Scorer:
         )
         used = case.known & ((y >= south) & (y <= north))[:, None] & ((x >= west) & (x <= east))
         rng = np.random.default_rng([case_seed(self.seed, case.name), 3])
-        noisy = estimate + rng.normal(0, self.protocol.series_noise, estimate.shape)
+        noisy = estimate + rng.normal(0, noise, estimate.shape)
         p, g = noisy[used].astype(np.float64), case.truth[used].astype(np.float64)
         return np.array([p.size, np.abs(p).sum(), p.sum(), np.abs(g).sum(), g.sum()])
 
@@ -208,12 +214,18 @@ def _lpips(pred, truth):
 
 def _features(field):
     """
-    Features of the whole blocks of an image.
+    Features of the whole blocks of an image, none of which overlap.
     """
     from sunpy_superres.metrics.perceptual import inception_features  # NOQA: PLC0415
 
-    whole = [field[window] for window in Blocks(field.shape).windows()]
-    whole = [one for one in whole if one.shape == whole[0].shape and np.isfinite(one).all()]
+    blocks = Blocks(field.shape)
+    # A window that was moved inwards shows again what others show.
+    own = (
+        window
+        for window, key in zip(blocks.windows(), blocks.keys, strict=True)
+        if [part.start for part in window] == [k * blocks.side for k in key]
+    )
+    whole = [field[window] for window in own if np.isfinite(field[window]).all()]
     if not whole:
         return np.nan
     return inception_features(np.stack(whole), data_range=6000)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sunpy_superres.benchmark._scene import FACTOR, crop, read_image
+from sunpy_superres.benchmark.blocks import BLOCK
 from sunpy_superres.benchmark.cases import Case, case_seed, region_of
 from sunpy_superres.instruments import HMI_SCALE, SOLAR_RADIUS, get_instrument
 
@@ -121,7 +122,9 @@ def degraded_cases(data, *, instrument="mdi", seed=0, tell=None):
             field = truth[part]
             seen = degrade(field, instrument=instrument, seed=case_seed(seed, title))
             if np.isfinite(seen).any():
-                yield Case(title, region_of(path), field, seen, instrument, **_placed(place, part, seen))
+                offset = part[0].start, part[1].start
+                where = {"offset": offset, **_placed(place, part, seen)}
+                yield Case(title, region_of(path), field, seen, instrument, **where)
 
 
 def _parts(shape):
@@ -245,13 +248,29 @@ def paired_cases(data, *, instrument="mdi", seed=0, tell=None):
             title = name if len(pair.patches) == 1 else f"{name}[{number}]"
             region = one.region or (time[:10] if time else one.target.stem)
             used += 1
-            yield _pair_case(title, region, patch, instrument, time, bare=bare)
+            # A region moves over the disk: its parts are where they are among each other.
+            first = _corner(pair.patches) if one.region else (0, 0)
+            yield _pair_case(title, region, patch, instrument, time, first, bare=bare)
     if not used:
         msg = f"No pair in {folder} can be used."
         raise ValueError(msg)
 
 
-def _pair_case(name, region, patch, instrument, time, *, bare):
+def _corner(patches):
+    """
+    First pixels (y, x) on the disk that one of the patches has.
+    """
+    found = [_first(patch) for patch in patches]
+    return tuple(min(values) for values in zip(*found, strict=True))
+
+
+def _first(patch):
+    if patch.center is None:
+        return 0, 0
+    return tuple(round(c / HMI_SCALE - n / 2) for c, n in zip(patch.center[::-1], patch.truth.shape, strict=True))
+
+
+def _pair_case(name, region, patch, instrument, time, first, *, bare):
     f = FACTOR
     truth, seen = patch.truth, patch.seen
     # Where one of the two is not known both are 0.
@@ -267,4 +286,6 @@ def _pair_case(name, region, patch, instrument, time, *, bare):
             west, north = (c + v * HMI_SCALE for c, v in zip(patch.center, (x, y), strict=True))
             radius = np.hypot(north[:, None], west) / SOLAR_RADIUS
         radius = np.clip(radius, 0, 1).astype(np.float32)
-    return Case(name, region, truth, seen, instrument, time, radius, patch.center, patch.shift)
+    # Half a block more, so that frames of one place that are off by a few pixels share their blocks.
+    offset = tuple(one - least + BLOCK // 2 for one, least in zip(_first(patch), first, strict=True))
+    return Case(name, region, truth, seen, instrument, time, radius, patch.center, patch.shift, offset=offset)

@@ -75,7 +75,7 @@ def pixel_sums(pred, truth, case, scored):
     inside = np.where(scored, pred, np.nan).astype(np.float64), np.where(scored, truth, np.nan).astype(np.float64)
     radius = case.radius
     # Rings of the disk are scored to the limb.
-    on_disk = np.isfinite(truth) & np.isfinite(pred) if radius is not None else np.zeros(truth.shape, dtype=bool)
+    on_disk = case.known & np.isfinite(pred) if radius is not None else np.zeros(truth.shape, dtype=bool)
     strength = np.digitize(np.abs(truth), FIELD_EDGES[1:-1])
     distance = np.digitize(radius, RADIUS_EDGES[1:-1]) if radius is not None else strength
     return {

@@ -10,12 +10,16 @@ import sunpy_superres
 from sunpy_superres._atomic import replacing
 from sunpy_superres.benchmark.blocks import BLOCK
 from sunpy_superres.benchmark.bootstrap import LEVEL, RESAMPLES
+from sunpy_superres.benchmark.curves import curves
 from sunpy_superres.benchmark.findings import findings
 from sunpy_superres.benchmark.report import read_json, write_json
-from sunpy_superres.benchmark.results import curves, table_cells
+from sunpy_superres.benchmark.results import table_cells
 from sunpy_superres.instruments import HMI_SCALE
 
 __all__ = ["write_results"]
+
+#: What is written of a cell; the last three are of few.
+_NUMBERS = ("value", "low", "high", "mean", "std", "pooled", "error", "count")
 
 
 def write_results(run, rows, period, *, n_samples, command):
@@ -41,9 +45,16 @@ def write_results(run, rows, period, *, n_samples, command):
         What ``results.json`` holds.
     """
     protocol, loaded, maps = run.protocol, [], {}
+    cells = {table.name: {} for table in protocol.tables}
     for row in rows:
         sums, pictures = run.load(row)
-        loaded += sums
+        for one in sums:
+            loaded.append(one)
+            for table in protocol.tables:
+                cells[table.name] |= table_cells(table, one, loaded[0])
+            # The first is what others are compared with.
+            if one is not loaded[0]:
+                one.release()
         maps |= {f"{row.name}/{'sample' if name == 'draw' else name}": value for name, value in pictures.items()}
     if len({row.name for row in loaded}) < len(loaded):
         msg = "Two rows have one name: no row may be named like another one with '-draw' at its end."
@@ -60,13 +71,15 @@ def write_results(run, rows, period, *, n_samples, command):
                     {key: getattr(c, key) for key in ("name", "title", "unit", "digits", "better", "nominal")}
                     for c in table.columns
                 ],
-                "cells": table_cells(table, loaded),
+                "over": table.over,
+                "cells": cells[table.name],
                 "published": [
                     {key: getattr(p, key) for key in ("title", "source", "grade", "note", "cells")}
                     for p in table.published
                 ],
             }
         )
+    about = {"instrument": run.instrument, "period": period, "lacking": lacking}
     results = {
         "format": 1,
         "protocol": {key: getattr(protocol, key) for key in ("name", "title", "description", "reference")},
@@ -88,12 +101,13 @@ def write_results(run, rows, period, *, n_samples, command):
             "bootstrap": RESAMPLES,
             "places": None if loaded[0].weights is None else int(loaded[0].weights.shape[1]),
             "level": LEVEL,
+            "parts_version": sorted({version for row in loaded for version in row.about["versions"]}),
         },
         "rows": [_row(row) for row in loaded],
         "tables": tables,
         "curves": curves(protocol, loaded),
         "maps": {"case": run.example[0], "scale": HMI_SCALE, "file": "maps.npz"},
-        "findings": findings(protocol, loaded, run.cases, instrument=run.instrument, period=period, lacking=lacking),
+        "findings": findings(protocol, loaded, run.cases, cells=cells, **about),
     }
     run.out.mkdir(parents=True, exist_ok=True)
     with replacing(run.out / "maps.npz") as temporary:
@@ -126,7 +140,7 @@ def _row(row):
         "title": row.title,
         "kind": row.kind,
         **told,
-        **{key: about.get(key) for key in ("device", "precision")},
+        **{key: about.get(key) for key in ("device", "precision", "seconds_per_megapixel", "calibration_images")},
     }
 
 
@@ -135,12 +149,12 @@ def _write_csv(results, path):
     All cells, one a line.
     """
     kinds = {row["name"]: row["kind"] for row in results["rows"]}
-    lines = [["table", "row", "kind", "figure", "unit", "value", "low", "high", "mean", "std"]]
+    lines = [["table", "row", "kind", "figure", "unit", *_NUMBERS]]
     for table in results["tables"]:
         units = {column["name"]: column["unit"] for column in table["columns"]}
         for row, cells in table["cells"].items():
             for name, one in cells.items():
-                numbers = (one[key] for key in ("value", "low", "high", "mean", "std"))
+                numbers = (one.get(key) for key in _NUMBERS)
                 lines.append([table["name"], row, kinds[row], name, units[name], *numbers])
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows(lines)

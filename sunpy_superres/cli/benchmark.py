@@ -46,6 +46,17 @@ def _list(ctx, param, value):
     ctx.exit()
 
 
+class _Folder(_Named):
+    """
+    ``NAME=DIR``, or a folder whose name counts.
+    """
+
+    def convert(self, value, param, ctx):
+        if isinstance(value, str) and ("=" not in value or Path(value).expanduser().is_dir()):
+            return Path(value).expanduser().resolve().name, value
+        return super().convert(value, param, ctx)
+
+
 @click.command("benchmark")
 @click.argument("protocol")
 @click.option(
@@ -74,8 +85,10 @@ def _list(ctx, param, value):
 @click.option(
     "--predictions",
     multiple=True,
-    type=_Named("NAME", "DIR"),
-    help="FITS files of another code, one for each case. May be given more than once.",
+    type=_Folder("NAME", "DIR"),
+    metavar="[NAME=]DIR",
+    help="FITS files of another code, one for each case, in the unit of BUNIT (gauss without one); its row has the "
+    "name of the folder unless given. May be given more than once.",
 )
 @click.option("--instrument", type=click.Choice(["mdi", "gong"]), help="Whose magnetograms are the input.")
 @click.option("--n-samples", type=click.IntRange(min=1), help="Members of ensembles (independent, where these count).")
@@ -89,8 +102,8 @@ def benchmark_command(protocol, data, out, methods, models, predictions, **optio
 
     OUT gets report.html, results.json, figures.csv and maps.npz. Run again with the same OUT, it does what is missing:
     another method, more data. Other codes take part by their FITS files: --export writes the inputs, --predictions
-    reads what was made of them (CASE.fits with four pixels for each of the input along a side, in gauss of HMI; an
-    ensemble with the members along a third axis).
+    reads what was made of them (CASE.fits with four pixels for each of the input along a side, in HMI gauss or another
+    unit that BUNIT states; an ensemble with the members along a third axis).
 
     \b
     Examples:

@@ -73,14 +73,14 @@ def evaluate_command(data, out, instrument, full_disk, markdown, **options):
 @click.option("--instrument", type=click.Choice(["mdi", "gong"]), default="mdi", show_default=True)
 @click.option("--model", help="Weights: a name of `sunpy-superres models list`, a folder, or owner/name@revision.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the noise of what is calibrated on.")
-@click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Ensembles of each image.")
+@click.option("--repeats", type=click.IntRange(min=1), default=2, show_default=True, help="Ensembles of each image.")
 @click.option("--store", is_flag=True, help="Keep the calibration in the folder given as --model.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="File for factors and figures as JSON.")
 def calibrate_command(data, store, out, model, **options):
     """
     Fit the factor that makes the spread of a model as large as its errors on the HMI magnetograms in DATA.
 
-    DATA holds them in hmi/validation, or by itself (NAME.magnetogram.fits). Choose what the model was not trained on,
+    DATA holds them in hmi/validation (NAME.magnetogram.fits), or by itself. Choose what the model was not trained on,
     and judge on others: what is calibrated on is used up.
 
     \b
@@ -95,11 +95,7 @@ def calibrate_command(data, store, out, model, **options):
 
     with one_line():
         check_writable(out)
-        folder = data / "hmi" / "validation" if (data / "hmi" / "validation").is_dir() else data
-        paths = sorted(folder.glob("*.magnetogram.fits"))
-        if not paths:
-            raise FileNotFoundError(2, "there are no files *.magnetogram.fits", str(folder))
-        fitted = fit_spread(paths, model=model, progress=sys.stderr.isatty(), **options)
+        fitted = fit_spread(data, model=model, progress=sys.stderr.isatty(), **options)
         if out is not None:
             write_json(fitted, out)
         if store:

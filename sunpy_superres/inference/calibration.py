@@ -5,6 +5,9 @@ A model's spread tells where it is unsure, but by how much it is off only about.
 data, as a factor that depends on the spread itself; it is kept in the configuration of the model.
 """
 
+import hashlib
+import json
+
 import numpy as np
 
 from sunpy_superres.inference.ensemble import moments
@@ -69,6 +72,14 @@ class SpreadCalibration:
             msg = f"The calibrated spreads {calibrated} must increase with the spreads {self.spread}."
             raise ValueError(msg)
         self._logarithms = np.log(self.spread), np.log(self.factor)
+
+    @property
+    def digest(self):
+        """
+        Eight digits that tell one calibration from another.
+        """
+        numbers = json.dumps([self.spread.tolist(), self.factor.tolist()])
+        return hashlib.sha256(numbers.encode()).hexdigest()[:8]
 
     def factors(self, std):
         """

@@ -4,6 +4,7 @@ Scores of a super-resolved magnetogram against the truth: plain functions, no fi
 Everywhere the prediction and the truth are of the same shape on the same grid, in gauss: arrays, masked arrays,
 `~astropy.units.Quantity` or sunpy Maps. A pixel counts only where it is finite and not masked in all of them: set to
 NaN what should not be scored. What comes back are plain numbers and arrays.
+A threshold, a tolerance or a data range may have a unit, too, and is converted; a bare number is in that of the truth.
 A single number never ranks methods, so quote pixel, physics, spectral and ensemble scores together.
 Perceptual scores need more packages and are in `sunpy_superres.metrics.perceptual`.
 """
@@ -26,20 +27,22 @@ from sunpy_superres.metrics.ensemble import (
     fair_crps,
     spread_skill_ratio,
 )
-from sunpy_superres.metrics.physics import (
-    DataConsistency,
-    data_consistency,
-    extreme_bias,
-    extreme_error,
+from sunpy_superres.metrics.flux import (
     flux_ratio,
-    gradient_error,
-    gradient_mae,
-    gradient_ratio,
     net_flux_error,
     pixel_area,
     radial_flux,
     signed_flux_error,
     unsigned_flux,
+)
+from sunpy_superres.metrics.physics import (
+    DataConsistency,
+    data_consistency,
+    extreme_bias,
+    extreme_error,
+    gradient_error,
+    gradient_mae,
+    gradient_ratio,
     wasserstein,
 )
 from sunpy_superres.metrics.pixel import (

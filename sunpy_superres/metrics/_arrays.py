@@ -20,6 +20,8 @@ __all__ = [
     "difference",
     "ensemble_blocks",
     "finite_pairs",
+    "in_unit",
+    "on_surface",
     "ratio",
     "same_place",
     "same_shape",
@@ -170,7 +172,24 @@ def convert(pred, truth, *, unit=None):
     )
 
 
-def same_place(pred, truth):
+def in_unit(value, name, *fields, unit=None):
+    """
+    The bare number, or numbers, of an option such as a threshold: converted, if it has a unit of its own.
+
+    It goes to ``unit``, or else to that of the first of the fields that has one, or else to gauss, in which fields
+    without a unit are. Raises `ValueError` if its unit does not convert.
+    """
+    if _unit(value) is None:
+        return value
+    other = "what is needed"
+    if unit is None:
+        unit, other = next((own for own in map(_unit, fields) if own is not None), None), "the field"
+        unit, other = ("G", "a field without a unit") if unit is None else (unit, other)
+    values = _in_unit(value, unit, name, other)
+    return values if values.ndim else values.item()
+
+
+def same_place(pred, truth, name="prediction"):
     """
     Raise `ValueError` if both have coordinates and their corners are not in the same places.
 
@@ -182,16 +201,27 @@ def same_place(pred, truth):
     if here is None or there is None:  # no coordinates on the sky
         return
     if kind != other_kind:
-        msg = f"The prediction has coordinates {kind} and the truth {other_kind}: reproject one to the other first."
+        msg = f"The {name} has coordinates {kind} and the truth {other_kind}: reproject one to the other first."
         raise ValueError(msg)
     apart = np.linalg.norm(here - there, axis=0) / pixel
     if np.array_equal(np.isnan(here), np.isnan(there)) and np.nanmax(apart, initial=0) <= PLACE_TOLERANCE:
         return
     msg = (
-        f"The corners of the prediction and of the truth are up to {np.nanmax(apart, initial=0):.3g} pixels apart, "
+        f"The corners of the {name} and of the truth are up to {np.nanmax(apart, initial=0):.3g} pixels apart, "
         f"more than {PLACE_TOLERANCE}: reproject one to the other first."
     )
     raise ValueError(msg)
+
+
+def on_surface(field):
+    """
+    Whether the pixels of a Map are areas of the solar surface: its coordinates are heliographic.
+    """
+    if not _has_place(field):
+        return False
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return any("heliographic" in str(name) for name in field.wcs.low_level_wcs.world_axis_physical_types)
 
 
 def arcsec_per_pixel(scale, *fields):

@@ -4,6 +4,8 @@ Rings and bands of spatial frequency, and the windowed transforms that are summe
 
 import numpy as np
 
+from sunpy_superres.metrics._arrays import in_unit
+
 __all__ = ["Rings", "bands", "power_of", "transforms"]
 
 
@@ -31,7 +33,7 @@ def bands(shape, scale, periods, width):
     """
     For each period the boolean ring of spatial frequencies around it.
     """
-    periods = np.atleast_1d(np.asarray(periods, dtype=np.float64))
+    periods = np.atleast_1d(np.asarray(in_unit(periods, "periods", unit="arcsec"), dtype=np.float64))
     longest = min(shape) * scale
     # A little slack, since 2 * scale is rarely exact.
     if not np.all((periods >= 2 * scale * (1 - 1e-9)) & (periods <= longest * (1 + 1e-9))):

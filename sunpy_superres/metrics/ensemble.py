@@ -4,13 +4,16 @@ How good is an ensemble of samples: scores against one truth.
 The truth has noise of its own. Members that do not contain it look over-confident: add it to them first, with
 `add_noise`, or say that they do. Neighboring pixels are not independent, so take the error of a score from blocks of
 pixels or from images, not from the number of pixels.
+
+The members must be independent draws. Antithetic ones, as 2k and 2k + 1 of ``"ldm"``, are not: a pair spreads more
+than two draws do. Give every second one, ``members[::2]``, to every score here.
 """
 
 import math
 
 import numpy as np
 
-from sunpy_superres.metrics._arrays import as_array, convert, ensemble_blocks
+from sunpy_superres.metrics._arrays import as_array, convert, ensemble_blocks, in_unit
 
 __all__ = [
     "add_noise",
@@ -34,8 +37,8 @@ def add_noise(members, sigma, *, seed=0):
     members : array-like
         The M members, shape (M, ...).
     sigma : `float`, array-like or `~astropy.units.Quantity`
-        Standard deviation of the noise of the truth, one for all pixels or one for each; for example 4.7 G for the
-        720-second magnetograms of HMI near disk center.
+        Standard deviation of the noise of the truth, one for all pixels or one for each, in the unit of the members
+        unless it has one; for example 4.7 G for the 720-second magnetograms of HMI near disk center.
     seed : `int`, optional
         Seed of the noise. Defaults to 0.
 
@@ -47,7 +50,7 @@ def add_noise(members, sigma, *, seed=0):
     Raises
     ------
     ValueError
-        If sigma is negative or not finite, or its shape does not fit.
+        If sigma is negative or not finite, its shape does not fit, or its unit does not convert.
 
     References
     ----------
@@ -63,7 +66,7 @@ def add_noise(members, sigma, *, seed=0):
     >>> print(f"{coverage(draws[1:], truth):.2f} {coverage(add_noise(draws[1:], 10), truth):.2f}")
     0.65 0.78
     """
-    sigma = np.asarray(convert(sigma, members)[0], dtype=np.float64)
+    sigma = np.asarray(as_array(in_unit(sigma, "sigma", members)), dtype=np.float64)
     members = as_array(members)
     if not np.all((sigma >= 0) & np.isfinite(sigma)):
         msg = f"sigma must be a standard deviation, zero or more, got {sigma}."
@@ -91,7 +94,7 @@ def fair_crps(members, truth):
     Parameters
     ----------
     members : array-like
-        The M members, shape (M, ...), two or more.
+        The M members, shape (M, ...), two or more, independent: of antithetic ones give every second.
     truth : array-like
         Truth y of shape (...). Pixels that are not finite in the truth and in every member are left out.
 
@@ -135,7 +138,7 @@ def crps_spread_skill(members, truth):
     Parameters
     ----------
     members : array-like
-        The M members, shape (M, ...), two or more.
+        The M members, shape (M, ...), two or more, independent: of antithetic ones give every second.
     truth : array-like
         Truth y of shape (...). Pixels that are not finite in the truth and in every member are left out.
 
@@ -177,7 +180,7 @@ def energy_score(members, truth, *, patch=8):
     Parameters
     ----------
     members : array-like
-        The M members, shape (M, y, x), two or more.
+        The M members, shape (M, y, x), two or more, independent: of antithetic ones give every second.
     truth : array-like
         Truth y, shape (y, x). Pixels that are not finite in the truth and in every member are left out.
     patch : `int`, optional
@@ -255,7 +258,7 @@ def spread_skill_ratio(members, truth):
     Parameters
     ----------
     members : array-like
-        The M members, shape (M, ...), two or more.
+        The M members, shape (M, ...), two or more, independent: of antithetic ones give every second.
     truth : array-like
         Truth y of shape (...). Pixels that are not finite in the truth and in every member are left out.
 
@@ -303,7 +306,7 @@ def debiased_mse(members, truth):
     Parameters
     ----------
     members : array-like
-        The M members, shape (M, ...), two or more.
+        The M members, shape (M, ...), two or more, independent: of antithetic ones give every second.
     truth : array-like
         Truth y of shape (...). Pixels that are not finite in the truth and in every member are left out.
 

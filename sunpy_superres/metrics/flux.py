@@ -1,10 +1,17 @@
-"""
+r"""
 Magnetic flux: unsigned, net, and where it is wrong.
 
 Everywhere prediction and truth are arrays, Quantities or Maps of one shape; masked pixels and pixels that are not
 finite in both are left out. Units are converted to that of the truth, and results are plain numbers in that unit; an
 input without a unit is taken to have that of the other. Two Maps must show the same place, to a tenth of a pixel.
+A threshold and its like may have a unit, too: without one it has that of the truth, fields without one are in gauss.
+
+On the plane of the sky a line-of-sight field B and the area A of a pixel are both foreshortened, by the cosine
+:math:`\mu` of the angle from disk center: a radial field has the flux :math:`B A / \mu^2`. A pixel of a heliographic
+Map (CEA, as of SHARPs) is an area of the surface already: its flux is :math:`B A / \mu`.
 """
+
+import math
 
 import numpy as np
 
@@ -15,40 +22,49 @@ from sunpy_superres.metrics._arrays import (
     as_field,
     difference,
     finite_pairs,
+    in_unit,
+    on_surface,
     ratio,
+    same_place,
     same_shape,
     squares,
 )
 
 __all__ = ["flux_ratio", "net_flux_error", "pixel_area", "radial_flux", "signed_flux_error", "unsigned_flux"]
 
+#: Projections whose pixels all have the same area on the sphere.
+_EQUAL_AREA = ("CEA", "ZEA", "SFL", "PAR", "MOL", "AIT")
+
 
 def pixel_area(scale, rsun_obs=None, rsun=None):
     r"""
-    Area of a pixel on the plane of the sky.
+    Area of a pixel on the plane of the sky, or of a heliographic Map on the solar surface.
 
     .. math:: A_\mathrm{px} = s^2 \, (R / \rho)^2
 
     with the scale s, the radius R of the Sun and its angular radius :math:`\rho`, as for the keywords of SHARPs [1]_.
+    Of a heliographic Map :math:`s / \rho` is the side of a pixel in radians of heliographic angle.
 
     Parameters
     ----------
     scale : `float`, `~astropy.units.Quantity` or `~sunpy.map.GenericMap`
         Arcsec per pixel, or a Map that has one.
-    rsun_obs : `float`, optional
-        Angular radius in arcsec. Defaults to that of the Map, or 959.63, that at 1 au.
-    rsun : `float`, optional
+    rsun_obs : `float` or `~astropy.units.Quantity`, optional
+        Angular radius in arcsec. Defaults to that of the Map, or 959.63, that at 1 au. Of a heliographic Map it does
+        not matter.
+    rsun : `float` or `~astropy.units.Quantity`, optional
         Radius of the Sun in meters. Defaults to that of the Map, or 6.96e8.
 
     Returns
     -------
     `float`
-        In cm²: times a field in gauss it is a flux in maxwell. Of a heliographic Map the area on the surface.
+        In cm²: times a field in gauss it is a flux in maxwell.
 
     Raises
     ------
     ValueError
-        If a number is not positive, or the Map has no usable coordinates.
+        If a number is not positive or has a unit that does not convert, or the Map has no usable coordinates, or is
+        heliographic in a projection that is not equal-area, such as CAR.
 
     References
     ----------
@@ -61,12 +77,20 @@ def pixel_area(scale, rsun_obs=None, rsun=None):
     1.338e+15 cm²
     """
     if hasattr(scale, "wcs"):
-        rsun_obs = scale.rsun_obs.to_value("arcsec") if rsun_obs is None else rsun_obs
-        rsun = scale.rsun_meters.to_value("m") if rsun is None else rsun
-        scale = arcsec_per_pixel(None, scale)
+        from sunpy_superres._wcs import pixel_scale  # NOQA: PLC0415
+
+        surface = on_surface(scale)
+        if surface and (projection := scale.wcs.wcs.ctype[0][5:]) not in _EQUAL_AREA:
+            msg = f"The pixels of a heliographic map in the projection {projection} are not of one area: reproject it "
+            msg += "to CEA, or compute the area of each."
+            raise ValueError(msg)
+        # What the scale of a heliographic Map was made with.
+        rsun_obs = scale.rsun_obs if rsun_obs is None or surface else rsun_obs
+        rsun = scale.rsun_meters if rsun is None else rsun
+        scale = math.sqrt(math.prod(pixel_scale(scale)))
     scale = arcsec_per_pixel(scale)
-    rsun_obs = SOLAR_RADIUS if rsun_obs is None else rsun_obs
-    rsun = SOLAR_RADIUS_METERS if rsun is None else rsun
+    rsun_obs = SOLAR_RADIUS if rsun_obs is None else in_unit(rsun_obs, "rsun_obs", unit="arcsec")
+    rsun = SOLAR_RADIUS_METERS if rsun is None else in_unit(rsun, "rsun", unit="m")
     if not (rsun_obs > 0 and rsun > 0):
         msg = f"rsun_obs and rsun must be positive, got {rsun_obs!r} and {rsun!r}."
         raise ValueError(msg)
@@ -86,11 +110,11 @@ def unsigned_flux(field, pixel_area=1, threshold=0):
     ----------
     field : `numpy.ndarray`, `~astropy.units.Quantity` or `~sunpy.map.GenericMap`
         Magnetic field B; pixels that are masked or not finite are left out.
-    pixel_area : `float` or `numpy.ndarray`, optional
+    pixel_area : `float`, `numpy.ndarray` or `~astropy.units.Quantity`, optional
         Area of a pixel (cm² for a flux in Mx, see `pixel_area`), one number or one for every pixel. Defaults to 1,
         which is enough for the ratio of two maps of the same grid.
-    threshold : `float`, optional
-        The threshold t in the unit of the field. Defaults to 0.
+    threshold : `float` or `~astropy.units.Quantity`, optional
+        The threshold t, in the unit of the field unless it has one. Defaults to 0.
 
     Returns
     -------
@@ -100,11 +124,11 @@ def unsigned_flux(field, pixel_area=1, threshold=0):
     Raises
     ------
     ValueError
-        If no pixel is finite, or the area does not fit the field.
+        If no pixel is finite, the area does not fit the field, or the unit of an option does not convert.
 
     See Also
     --------
-    radial_flux : with foreshortening undone
+    radial_flux : of the line-of-sight component, with foreshortening undone
 
     Notes
     -----
@@ -121,7 +145,7 @@ def unsigned_flux(field, pixel_area=1, threshold=0):
     >>> unsigned_flux([[10.0, -30.0]], pixel_area=2)
     80.0
     """
-    field = as_field(field)
+    threshold, field = in_unit(threshold, "threshold", field), as_field(field)
     area = _area(pixel_area, field)
     size = np.abs(field, dtype=np.float64)
     counts = np.isfinite(field) & (size > threshold)
@@ -134,21 +158,27 @@ def radial_flux(field, mu=None, pixel_area=1, threshold=0):
 
     .. math:: \Phi = \sum_{|B| > t} \frac{|B|}{\mu} \frac{A_\mathrm{px}}{\mu}
 
-    The line-of-sight component B of a radial field is :math:`B_r = B / \mu`, and a pixel covers :math:`1/\mu` times
-    its area on the surface. This is the flux of the disk of Muñoz-Jaramillo et al. [1]_, who end at 0.9 solar radii.
+    The line-of-sight component of a radial field :math:`B_r` is :math:`B = \mu B_r`, and a pixel on the plane of the
+    sky, as of an array or a helioprojective Map, covers :math:`1/\mu` times its area on the surface. This is the flux
+    of the disk of Muñoz-Jaramillo et al. [1]_, who end at 0.9 solar radii. The area of a pixel of a heliographic Map
+    is that on the surface, so there it is
+
+    .. math:: \Phi = \sum_{|B| > t} \frac{|B|}{\mu} A_\mathrm{px}
 
     Parameters
     ----------
     field : `numpy.ndarray`, `~astropy.units.Quantity` or `~sunpy.map.GenericMap`
         Line-of-sight field B; pixels that are masked or not finite are left out. Set to NaN what is too close to the
-        limb: noise is multiplied by :math:`1/\mu^2` there.
+        limb: noise is multiplied by :math:`1/\mu^2` there. Of a field that is radial already, such as Br of SHARPs, and
+        of an array on a heliographic grid, divided by mu, take `unsigned_flux`.
     mu : `float` or `numpy.ndarray`, optional
         Cosine of the angle from disk center, one number or one for every pixel; pixels where it is not positive are
         left out. Defaults to that of the Map.
-    pixel_area : `float` or `numpy.ndarray`, optional
-        See `unsigned_flux`.
-    threshold : `float`, optional
-        The threshold t for B, in its unit. Defaults to 0.
+    pixel_area : `float`, `numpy.ndarray` or `~astropy.units.Quantity`, optional
+        Area of a pixel, as `pixel_area` gives it for the Map: on the plane of the sky, or of a heliographic Map on the
+        surface. One number or one for every pixel. Defaults to 1.
+    threshold : `float` or `~astropy.units.Quantity`, optional
+        The threshold t for B, in its unit unless it has one. Defaults to 0.
 
     Returns
     -------
@@ -158,7 +188,8 @@ def radial_flux(field, mu=None, pixel_area=1, threshold=0):
     Raises
     ------
     ValueError
-        If no pixel is left, ``mu`` or the area do not fit the field, or ``mu`` is missing and the field is no Map.
+        If no pixel is left, ``mu`` or the area do not fit the field, ``mu`` is missing and the field is no Map, or the
+        unit of an option does not convert.
 
     References
     ----------
@@ -170,13 +201,15 @@ def radial_flux(field, mu=None, pixel_area=1, threshold=0):
     >>> radial_flux([[10.0, -30.0]], mu=[[1.0, 0.5]])
     130.0
     """
-    mu, field = _cosine(mu, field), as_field(field)
-    on_disk = mu > 0
-    if not np.isfinite(field[on_disk]).any():
+    if mu is None and not _is_map(field):
+        msg = "Give mu, the cosine of the angle from disk center: only a Map knows its own."
+        raise ValueError(msg)
+    foreshortening, threshold = _foreshortening(mu, field), in_unit(threshold, "threshold", field)
+    field = np.where(np.isfinite(foreshortening), as_field(field), np.nan)
+    if not np.isfinite(field).any():
         msg = "No pixel of the field is finite and on the disk (mu above 0)."
         raise ValueError(msg)
-    area = _area(pixel_area, field) / np.where(on_disk, mu, 1.0) ** 2
-    return unsigned_flux(np.where(on_disk, field, np.nan), area, threshold)
+    return unsigned_flux(field, _area(pixel_area, field) / foreshortening, threshold)
 
 
 def flux_ratio(pred, truth, threshold=0):
@@ -191,9 +224,9 @@ def flux_ratio(pred, truth, threshold=0):
     ----------
     pred, truth : `numpy.ndarray`, `~astropy.units.Quantity` or `~sunpy.map.GenericMap`
         Prediction P and truth G, same shape; pixels that are not finite in both are left out. For a flux with
-        foreshortening undone divide both by :math:`\mu^2`.
-    threshold : `float`, optional
-        The threshold t in the unit of the truth, for each of the two. Defaults to 0.
+        foreshortening undone divide both by :math:`\mu^2`, or on a heliographic grid by :math:`\mu`.
+    threshold : `float` or `~astropy.units.Quantity`, optional
+        The threshold t for each of the two, in the unit of the truth unless it has one. Defaults to 0.
 
     Returns
     -------
@@ -203,7 +236,8 @@ def flux_ratio(pred, truth, threshold=0):
     Raises
     ------
     ValueError
-        If the shapes, the places or the kinds of unit differ, or no pixel is left.
+        If the shapes, the places or the kinds of unit differ, no pixel is left, or the unit of the threshold does not
+        convert.
 
     Notes
     -----
@@ -216,6 +250,7 @@ def flux_ratio(pred, truth, threshold=0):
     >>> flux_ratio([3.0, -80.0], [10.0, -100.0]), flux_ratio([3.0, -80.0], [10.0, -100.0], threshold=30)
     (0.7545454545454545, 0.8)
     """
+    threshold = in_unit(threshold, "threshold", truth, pred)
     pred, truth = (np.abs(field) for field in finite_pairs(pred, truth))
     return ratio(pred[pred > threshold].sum(), truth[truth > threshold].sum())
 
@@ -259,17 +294,18 @@ def signed_flux_error(pred, truth, pixel_area=1, mu=None, block=1):
 
     .. math:: E = \phi_P - \phi_G, \quad \phi = B \, A_\mathrm{px} / \mu^2
 
-    Equation 2 of Muñoz-Jaramillo et al. [1]_
+    Equation 2 of Muñoz-Jaramillo et al. [1]_, for arrays and helioprojective Maps. The area of a pixel of a
+    heliographic Map is that on the surface: there :math:`\phi = B \, A_\mathrm{px} / \mu`, as for `radial_flux`.
 
     Parameters
     ----------
     pred, truth : `numpy.ndarray`, `~astropy.units.Quantity` or `~sunpy.map.GenericMap`
         Prediction P and truth G, two-dimensional, same shape.
-    pixel_area : `float` or `numpy.ndarray`, optional
-        See `unsigned_flux`. Defaults to 1.
+    pixel_area : `float`, `numpy.ndarray` or `~astropy.units.Quantity`, optional
+        See `radial_flux`. Defaults to 1.
     mu : `float` or `numpy.ndarray`, optional
-        Cosine of the angle from disk center, one number or one for every pixel. Defaults to 1 everywhere: no
-        foreshortening.
+        Cosine of the angle from disk center, one number or one for every pixel. Defaults to that of the Map, and where
+        both are arrays to 1 everywhere: no foreshortening.
     block : `int`, optional
         Pixels along each side of the blocks to sum over, for example 4, 8, 16 or 32. Defaults to 1.
 
@@ -300,31 +336,37 @@ def signed_flux_error(pred, truth, pixel_area=1, mu=None, block=1):
     >>> signed_flux_error(pred, truth, block=2)
     array([[2.]])
     """
+    place = truth if _is_map(truth) else pred
     pred, truth = same_shape(pred, truth, ndim=2)
-    mu = np.ones(truth.shape) if mu is None else _cosine(mu, truth)
-    valid = np.isfinite(pred) & np.isfinite(truth) & (mu > 0)
-    error = difference(pred, truth) * _area(pixel_area, truth) / np.where(mu > 0, mu, 1.0) ** 2
-    return squares(np.where(valid, error, np.nan), block).sum(axis=-1)
+    foreshortening = _foreshortening(1 if mu is None and not _is_map(place) else mu, place)
+    error = difference(pred, truth) * _area(pixel_area, truth) / foreshortening
+    return squares(error, block).sum(axis=-1)
 
 
 def _area(pixel_area, field):
     """
     The area of every pixel, in cm² if it has a unit.
     """
-    if getattr(pixel_area, "unit", None) is not None:
-        pixel_area = pixel_area.to_value("cm2")
-    return _every_pixel(pixel_area, field, "pixel_area")
+    return _every_pixel(in_unit(pixel_area, "pixel_area", unit="cm2"), field, "pixel_area")
 
 
-def _cosine(mu, field):
+def _foreshortening(mu, field):
+    """
+    What to divide the field of every pixel times its area by: the square of mu, or mu on the surface; NaN off the disk.
+    """
     if mu is None:
-        if not hasattr(field, "wcs"):
-            msg = "Give mu, the cosine of the angle from disk center: only a Map knows its own."
-            raise ValueError(msg)
         from sunpy_superres._wcs import disk_radius  # NOQA: PLC0415
 
         mu = np.sqrt(np.clip(1 - disk_radius(field).astype(np.float64) ** 2, 0, None))
-    return _every_pixel(as_array(mu), as_array(field), "mu")
+    else:
+        same_place(mu, field, "mu")
+        mu = as_array(in_unit(mu, "mu", unit=""))
+    mu = _every_pixel(mu, as_array(field), "mu")
+    return np.where(mu > 0, mu, np.nan) ** (1 if on_surface(field) else 2)
+
+
+def _is_map(field):
+    return hasattr(field, "coordinate_frame")
 
 
 def _every_pixel(value, field, name):

@@ -27,7 +27,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from sunpy_superres.metrics._arrays import as_array, same_shape
+from sunpy_superres.metrics._arrays import as_array, in_unit, same_shape
 
 __all__ = [
     "LPIPS_NETS",
@@ -65,8 +65,9 @@ def lpips(pred, truth, *, net="alex", data_range=6000, patch=512, network=None):
         Prediction P and truth G, same shape: (y, x), or (n, y, x) for n images together.
     net : {"alex", "vgg", "squeeze"}, optional
         The network; results of different ones cannot be compared. Defaults to ``"alex"``.
-    data_range : `float`, optional
-        Range R of the field: clipped to ±R/2. Defaults to 6000 G. Quote it beside the result.
+    data_range : `float` or `~astropy.units.Quantity`, optional
+        Range R of the field, in the unit of the truth unless it has one: clipped to ±R/2. Defaults to 6000, for fields
+        in gauss. Quote it beside the result.
     patch : `int`, optional
         Images longer than this are cut into equal parts that are not, without overlap, to save memory. Defaults to
         512.
@@ -111,6 +112,7 @@ def lpips(pred, truth, *, net="alex", data_range=6000, patch=512, network=None):
     """
     import torch  # NOQA: PLC0415
 
+    data_range = in_unit(data_range, "data_range", truth, pred)
     pred, truth = same_shape(pred, truth)
     if pred.ndim not in (2, 3) or min(pred.shape[-2:]) < _SMALLEST:
         msg = f"Expected images of shape (y, x) or (n, y, x) and at least {_SMALLEST} pixels, got shape {pred.shape}."
@@ -267,9 +269,9 @@ def inception_features(images, *, data_range=None, network=None):
     ----------
     images : array-like
         Shape (n, y, x). From 0 to 1, or magnetograms with a ``data_range``.
-    data_range : `float`, optional
-        Range R of magnetograms: clipped to ±R/2 and scaled to 0...1, and 0 G where they are not finite. The network
-        sees 8 bits, steps of R/255.
+    data_range : `float` or `~astropy.units.Quantity`, optional
+        Range R of magnetograms, in their unit unless it has one: clipped to ±R/2 and scaled to 0...1, and 0 G where
+        they are not finite. The network sees 8 bits, steps of R/255.
     network : callable, optional
         As for `open_inception`. Defaults to the published network, opened once.
 
@@ -307,8 +309,9 @@ def clip_features(images, *, data_range=None, network=None):
     ----------
     images : array-like
         Shape (n, y, x). From 0 to 1, or magnetograms with a ``data_range``.
-    data_range : `float`, optional
-        Range R of magnetograms: clipped to ±R/2 and scaled to 0...1, and 0 G where they are not finite.
+    data_range : `float` or `~astropy.units.Quantity`, optional
+        Range R of magnetograms, in their unit unless it has one: clipped to ±R/2 and scaled to 0...1, and 0 G where
+        they are not finite.
     network : `transformers.CLIPModel`, optional
         As for `open_clip`. Defaults to the published network, opened once.
 
@@ -373,6 +376,7 @@ def extract(extractor, images):
 
 
 def _display(images, data_range):
+    data_range = in_unit(data_range, "data_range", images)
     images = as_array(images)
     if images.ndim != 3 or not len(images):
         msg = f"Expected images of shape (n, y, x), got {images.shape}."

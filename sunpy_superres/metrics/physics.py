@@ -1,5 +1,5 @@
 """
-What a solar physicist measures on a magnetogram: flux, gradients and extremes, and whether it fits what was seen.
+What a solar physicist measures on a magnetogram: gradients and extremes, and whether it fits what was seen.
 
 Everywhere prediction and truth are arrays, Quantities or Maps of one shape; masked pixels and pixels that are not
 finite in both are left out. Units are converted to that of the truth, and results are plain numbers in that unit; an
@@ -22,29 +22,15 @@ from sunpy_superres.metrics._arrays import (
     same_shape,
     whole_blocks,
 )
-from sunpy_superres.metrics.flux import (
-    flux_ratio,
-    net_flux_error,
-    pixel_area,
-    radial_flux,
-    signed_flux_error,
-    unsigned_flux,
-)
 
 __all__ = [
     "DataConsistency",
     "data_consistency",
     "extreme_bias",
     "extreme_error",
-    "flux_ratio",
     "gradient_error",
     "gradient_mae",
     "gradient_ratio",
-    "net_flux_error",
-    "pixel_area",
-    "radial_flux",
-    "signed_flux_error",
-    "unsigned_flux",
     "wasserstein",
 ]
 
@@ -328,10 +314,8 @@ def extreme_bias(pred, truth, block):
 
     Parameters
     ----------
-    pred, truth : `numpy.ndarray`, `~astropy.units.Quantity` or `~sunpy.map.GenericMap`
-        Prediction P and truth G, two-dimensional, same shape, in gauss.
-    block : `int`
-        Pixels along each side of a block; see `extreme_error` for what is left out.
+    pred, truth, block
+        As for `extreme_error`.
 
     Returns
     -------

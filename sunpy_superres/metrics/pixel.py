@@ -4,6 +4,7 @@ Pixel by pixel: how far the numbers are from the truth.
 Everywhere prediction and truth are arrays, Quantities or Maps of one shape; masked pixels and pixels that are not
 finite in both are left out. Units are converted to that of the truth, and results are plain numbers in that unit; an
 input without a unit is taken to have that of the other. Two Maps must show the same place, to a tenth of a pixel.
+A threshold and its like may have a unit, too: without one it has that of the truth, fields without one are in gauss.
 """
 
 import math
@@ -12,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from sunpy_superres.metrics._arrays import check_positive, convert, finite_pairs, same_shape
+from sunpy_superres.metrics._arrays import as_array, check_positive, finite_pairs, in_unit, same_place, same_shape
 from sunpy_superres.metrics.similarity import polarity_score, ssim
 
 __all__ = [
@@ -247,8 +248,8 @@ def psnr(pred, truth, data_range):
     ----------
     pred, truth : `numpy.ndarray`, `~astropy.units.Quantity` or `~sunpy.map.GenericMap`
         Prediction and truth, same shape; pixels that are not finite in both are left out. Nothing is clipped.
-    data_range : `float`
-        The range R, in the unit of the truth.
+    data_range : `float` or `~astropy.units.Quantity`
+        The range R, in the unit of the truth unless it has one.
 
     Returns
     -------
@@ -266,6 +267,7 @@ def psnr(pred, truth, data_range):
     >>> psnr([60.0, -60.0], [0.0, 0.0], data_range=6000)
     40.0
     """
+    data_range = in_unit(data_range, "data_range", truth, pred)
     check_positive(data_range, "data_range")
     error = rmse(pred, truth)
     return 20 * math.log10(data_range / error) if error > 0 else math.inf
@@ -281,10 +283,10 @@ def fraction_within(pred, truth, tolerance, *, threshold=None):
     ----------
     pred, truth : `numpy.ndarray`, `~astropy.units.Quantity` or `~sunpy.map.GenericMap`
         Prediction P and truth G, same shape; pixels that are not finite in both are left out.
-    tolerance : `float`
-        The tolerance t, in the unit of the truth.
-    threshold : `float`, optional
-        Only pixels with a truth above this in absolute value count, in the same unit. Defaults to all pixels.
+    tolerance : `float` or `~astropy.units.Quantity`
+        The tolerance t, in the unit of the truth unless it has one.
+    threshold : `float` or `~astropy.units.Quantity`, optional
+        Only pixels with a truth above this in absolute value count, unit as above. Defaults to all pixels.
 
     Returns
     -------
@@ -309,6 +311,8 @@ def fraction_within(pred, truth, tolerance, *, threshold=None):
     >>> fraction_within([1400.0, -1100.0, 1250.0, 0.0], truth, 300, threshold=1000)
     0.6666666666666666
     """
+    tolerance = in_unit(tolerance, "tolerance", truth, pred)
+    threshold = in_unit(threshold, "threshold", truth, pred)
     check_positive(tolerance, "tolerance")
     pred, truth = finite_pairs(pred, truth)
     if threshold is not None:
@@ -328,11 +332,11 @@ def pcc_by(pred, truth, by, edges):
     pred, truth : `numpy.ndarray`, `~astropy.units.Quantity` or `~sunpy.map.GenericMap`
         Prediction and truth, same shape; pixels that are not finite in both are left out.
     by : `numpy.ndarray`, `~astropy.units.Quantity` or `~sunpy.map.GenericMap`
-        The quantity, of the same shape; pixels where it is not finite are left out.
-    edges : array-like
-        Edges of n bins, in the unit of ``by``: n + 1 increasing numbers, for bins next to each other that hold their
-        lower edge, the last one also its upper edge (as `numpy.histogram` does); or shape (n, 2), a lower and an upper
-        edge for every bin, both of them in it, for bins that overlap. May be infinite.
+        The quantity, of the same shape; pixels where it is not finite are left out. A Map of the same place.
+    edges : array-like or `~astropy.units.Quantity`
+        Edges of n bins, in the unit of ``by`` unless they have one: n + 1 increasing numbers, for bins next to each
+        other that hold their lower edge, the last one also its upper edge (as `numpy.histogram` does); or shape (n, 2),
+        a lower and an upper edge for every bin, both of them in it, for bins that overlap. May be infinite.
 
     Returns
     -------
@@ -364,10 +368,14 @@ def pcc_by(pred, truth, by, edges):
     (array([ 1., -1.]), array([3, 2]))
     """
     x, y = same_shape(pred, truth)
-    edges, by = convert(edges, by)  # a Quantity, too
-    if by.shape != y.shape:
-        msg = f"The quantity to bin by has shape {by.shape} and the truth {y.shape}; they must be equal."
+    numbers = as_array(by)
+    if numbers.shape != y.shape:
+        msg = f"The quantity to bin by has shape {numbers.shape} and the truth {y.shape}; they must be equal."
         raise ValueError(msg)
+    same_place(by, truth if hasattr(truth, "wcs") else pred, "quantity to bin by")
+    if isinstance(edges, list | tuple):
+        edges = [in_unit(one, "edges", by) if isinstance(one, list | tuple) else one for one in edges]
+    edges, by = in_unit(edges, "edges", by), numbers
     valid = np.isfinite(x) & np.isfinite(y) & np.isfinite(by)
     if not valid.any():
         msg = "No pixel is finite in the prediction, the truth and the quantity to bin by."

@@ -3,7 +3,7 @@ Active regions: how large they are, where they lie, and the lines between their 
 
 Give a cutout around one region, within 70 degrees of disk center: everything strong in the field counts.
 Fields are arrays, Quantities or Maps, in gauss unless they have another unit. Masked pixels and pixels that are not
-finite are left out as if the field ended there.
+finite are left out as if the field ended there. Thresholds and lengths without a unit are in gauss and in arcsec.
 
 The size, the overlap and the line are those of Ramunno et al. 2024 (arXiv:2407.11659), who use pixels of 9.6 arcsec,
 fields of at most 250 G and parameters in such pixels: a blur of 5 x 5, contours of 15, a dilation of 4 x 4. At half an
@@ -18,7 +18,7 @@ import math
 import numpy as np
 from scipy import ndimage
 
-from sunpy_superres.metrics._arrays import arcsec_per_pixel, as_field, check_positive, same_shape, squares
+from sunpy_superres.metrics._arrays import arcsec_per_pixel, as_field, check_positive, in_unit, same_shape, squares
 
 __all__ = ["active_region_jaccard", "active_region_size", "pil_length", "r_value"]
 
@@ -44,11 +44,11 @@ def active_region_size(field, scale=None, *, threshold=30.0, blur=2.5, contour=3
         Magnetic field around the region, two-dimensional, in gauss unless it has a unit.
     scale : `float`, optional
         Arcsec per pixel. Defaults to that of the Map.
-    threshold : `float`, optional
-        In gauss. Defaults to 30.
-    blur : `float`, optional
+    threshold : `float` or `~astropy.units.Quantity`, optional
+        In gauss unless it has a unit. Defaults to 30.
+    blur : `float` or `~astropy.units.Quantity`, optional
         Full width at half maximum, in arcsec, of the Gaussian. Defaults to 2.5.
-    contour : `float`, optional
+    contour : `float` or `~astropy.units.Quantity`, optional
         Length in arcsec that an outline has at least. Defaults to 36, a circle of 11 arcsec across.
 
     Returns
@@ -60,7 +60,7 @@ def active_region_size(field, scale=None, *, threshold=30.0, blur=2.5, contour=3
     ------
     ValueError
         If the field is not of two dimensions, has no finite pixel or a unit other than of a magnetic field, the scale
-        is not known, or a parameter is out of range.
+        is not known, or a parameter is out of range or has a unit that does not convert.
 
     References
     ----------
@@ -152,7 +152,7 @@ def pil_length(field, scale=None, *, threshold=30.0, blur=2.5, contour=36.0, dil
     scale, threshold, blur, contour
         As for `active_region_size`; the regions are of one polarity, and what they enclose is not filled, so that the
         line around an enclosed polarity counts.
-    dilation : `float`, optional
+    dilation : `float` or `~astropy.units.Quantity`, optional
         Side in arcsec, rounded to an odd number of pixels, of the square that the regions are grown by. Defaults to 3:
         the polarities must come within about as much of each other.
     share : `float`, optional
@@ -187,6 +187,7 @@ def pil_length(field, scale=None, *, threshold=30.0, blur=2.5, contour=36.0, dil
     True
     """
     field, scale = as_field(field, ndim=2, unit="G"), arcsec_per_pixel(scale, field)
+    dilation = in_unit(dilation, "dilation", unit="arcsec")
     _check(dilation >= 0, "dilation must not be negative", dilation)
     _check(0 <= share <= 1, "share must be between 0 and 1", share)
     smooth = _smooth(field, blur, scale)
@@ -221,8 +222,8 @@ def r_value(field, scale=None, *, threshold=150.0):
     scale : `float`, optional
         Arcsec per pixel. Defaults to that of the Map. The field is binned by the whole number of pixels closest to 2
         arcsec; bins with a pixel that is not finite are left out, and so is what does not fill a bin at the far ends.
-    threshold : `float`, optional
-        In gauss. Defaults to 150.
+    threshold : `float` or `~astropy.units.Quantity`, optional
+        In gauss unless it has a unit. Defaults to 150.
 
     Returns
     -------
@@ -233,7 +234,7 @@ def r_value(field, scale=None, *, threshold=150.0):
     ------
     ValueError
         If the field is not of two dimensions, smaller than a bin, has no finite bin or a unit other than of a magnetic
-        field, the scale is not known, or the threshold is not positive.
+        field, the scale is not known, or the threshold is not positive or has a unit that does not convert to gauss.
 
     Notes
     -----
@@ -256,6 +257,7 @@ def r_value(field, scale=None, *, threshold=150.0):
     4.23
     """
     field, scale = as_field(field, ndim=2, unit="G"), arcsec_per_pixel(scale, field)
+    threshold = in_unit(threshold, "threshold", unit="G")
     check_positive(threshold, "threshold")
     coarse = squares(field.astype(np.float64), max(1, round(_R_SCALE / scale))).mean(axis=-1)
     if not np.isfinite(coarse).any():
@@ -272,6 +274,7 @@ def _smooth(field, blur, scale):
     """
     Blur a field by a Gaussian, with the weights of the pixels that are known; NaN stays where it is.
     """
+    blur = in_unit(blur, "blur", unit="arcsec")
     _check(blur >= 0, "blur must not be negative", blur)
     valid = np.isfinite(field)
     sigma = blur / scale / _FWHM_PER_SIGMA
@@ -288,6 +291,7 @@ def _regions(field, threshold, contour, scale, *, fill=True):
     """
     from skimage.measure import find_contours  # NOQA: PLC0415
 
+    threshold, contour = in_unit(threshold, "threshold", unit="G"), in_unit(contour, "contour", unit="arcsec")
     check_positive(threshold, "threshold")
     _check(contour >= 0, "contour must not be negative", contour)
     strong = np.nan_to_num(field, nan=-np.inf) >= threshold

@@ -5,7 +5,7 @@ A map as the sum of its large and its small scales, so that any score can be tol
 import numpy as np
 from scipy.fft import dctn, idctn
 
-from sunpy_superres.metrics._arrays import arcsec_per_pixel, as_field
+from sunpy_superres.metrics._arrays import arcsec_per_pixel, as_field, in_unit
 
 __all__ = ["split_scales"]
 
@@ -59,7 +59,7 @@ def split_scales(field, scale, period=4.0):
     True
     """
     scale = arcsec_per_pixel(scale, field)
-    field = as_field(field)
+    field, period = as_field(field), in_unit(period, "period", unit="arcsec")
     if field.ndim < 2:
         msg = f"Expected maps of shape (..., y, x), got shape {field.shape}."
         raise ValueError(msg)

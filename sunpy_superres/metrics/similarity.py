@@ -4,6 +4,7 @@ How alike two images look: their structure in small windows, and the sign of the
 Everywhere prediction and truth are arrays, Quantities or Maps of one shape; masked pixels and pixels that are not
 finite in both are left out. Units are converted to that of the truth, and results are plain numbers in that unit; an
 input without a unit is taken to have that of the other. Two Maps must show the same place, to a tenth of a pixel.
+A threshold and its like may have a unit, too: without one it has that of the truth, fields without one are in gauss.
 """
 
 import math
@@ -11,7 +12,7 @@ import math
 import numpy as np
 from scipy import ndimage
 
-from sunpy_superres.metrics._arrays import check_positive, same_shape, whole_blocks
+from sunpy_superres.metrics._arrays import check_positive, in_unit, same_shape, whole_blocks
 
 __all__ = ["polarity_score", "ssim", "ssim_map"]
 
@@ -40,8 +41,8 @@ def ssim(pred, truth, data_range):
     pred, truth : `numpy.ndarray`, `~astropy.units.Quantity` or `~sunpy.map.GenericMap`
         Prediction P and truth G, two-dimensional, same shape, at least 11 x 11. Nothing is clipped. A window with a
         pixel that is not finite in both is left out.
-    data_range : `float`
-        The range R, in the unit of the truth.
+    data_range : `float` or `~astropy.units.Quantity`
+        The range R, in the unit of the truth unless it has one.
 
     Returns
     -------
@@ -52,7 +53,7 @@ def ssim(pred, truth, data_range):
     ------
     ValueError
         If the shapes, the places or the kinds of unit differ, they are not of two dimensions, no window is left, or
-        ``data_range`` is not positive.
+        ``data_range`` is not positive or has a unit that does not convert.
 
     References
     ----------
@@ -66,6 +67,7 @@ def ssim(pred, truth, data_range):
     >>> print(f"{ssim(*quiet, data_range=6000):.3f} {ssim(*quiet, data_range=60):.3f}")
     0.992 0.003
     """
+    data_range = in_unit(data_range, "data_range", truth, pred)
     check_positive(data_range, "data_range")
     similarity = ssim_map(*same_shape(pred, truth, ndim=2), data_range)
     whole = np.isfinite(similarity)
@@ -123,12 +125,12 @@ def polarity_score(pred, truth, *, threshold=150.0, block=4, delta=0.0):
     pred, truth : `numpy.ndarray`, `~astropy.units.Quantity` or `~sunpy.map.GenericMap`
         Prediction P and truth G, two-dimensional, same shape, in gauss unless they have a unit. A block with a pixel
         that is not finite in both is left out, and so is what does not fill a block at the far ends.
-    threshold : `float`, optional
-        In gauss. Defaults to 150.
+    threshold : `float` or `~astropy.units.Quantity`, optional
+        In gauss unless it has a unit. Defaults to 150.
     block : `int`, optional
         Pixels along each side of a block. Defaults to 4.
-    delta : `float`, optional
-        What keeps the denominator from zero, in squares of gauss. Defaults to 0.
+    delta : `float` or `~astropy.units.Quantity`, optional
+        What keeps the denominator from zero, in squares of gauss unless it has a unit. Defaults to 0.
 
     Returns
     -------
@@ -140,7 +142,7 @@ def polarity_score(pred, truth, *, threshold=150.0, block=4, delta=0.0):
     ------
     ValueError
         If the shapes, the places or the kinds of unit differ, they are not of two dimensions, the block is smaller
-        than a pixel or larger than the field, or no block is finite.
+        than a pixel or larger than the field, no block is finite, or the unit of an option does not convert.
 
     References
     ----------
@@ -154,6 +156,7 @@ def polarity_score(pred, truth, *, threshold=150.0, block=4, delta=0.0):
     >>> print(f"{polarity_score(0.5 * truth, truth):.3f} {polarity_score(-0.5 * truth, truth):.1f}")
     0.111 9.0
     """
+    threshold, delta = in_unit(threshold, "threshold", unit="G"), in_unit(delta, "delta", unit="G2")
     pred, truth = same_shape(pred, truth, ndim=2, unit="G")
     pred, truth = (field.mean(axis=1) for field in whole_blocks(pred, truth, block))
     strong = np.abs(truth) > threshold

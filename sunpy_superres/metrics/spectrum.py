@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from sunpy_superres.metrics._arrays import arcsec_per_pixel, as_field, same_shape
+from sunpy_superres.metrics._arrays import arcsec_per_pixel, as_field, in_unit, same_shape
 from sunpy_superres.metrics._fourier import Rings, bands, power_of, transforms
 
 __all__ = [
@@ -123,7 +123,8 @@ def power_ratio(pred, truth, scale, periods, *, width=0.1):
     scale : `float`, `~astropy.units.Quantity` or `None`
         Pixel scale, for example in arcsec; `None` takes that of a Map.
     periods : `float` or array-like
-        Periods in the unit of ``scale``, from twice the scale (Nyquist) to the shorter side of the map.
+        Periods in the unit of ``scale``, from twice the scale (Nyquist) to the shorter side of the map. With a unit,
+        they and the scale are in arcsec.
     width : `float`, optional
         Half width of the ring relative to its frequency. Defaults to 0.1.
 
@@ -201,7 +202,7 @@ def ralsd(pred, truth, scale, *, periods=None):
     rings = Rings(pred.shape, scale)
     p_pred, p_truth = rings.sum(power_of(f_pred)), rings.sum(power_of(f_truth))
     if periods is not None:
-        shortest, longest = periods
+        shortest, longest = in_unit(periods, "periods", unit="arcsec")
         asked = (rings.frequency * shortest <= 1 + 1e-9) & (rings.frequency * longest >= 1 - 1e-9)
         if not asked.any():
             msg = f"No ring of this map has a period between {shortest:g} and {longest:g}; give the shortest first."

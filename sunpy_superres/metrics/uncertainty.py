@@ -2,6 +2,10 @@ r"""
 Is the uncertainty honest: what the spread of an ensemble promises, and what the truth then does.
 
 The truth has noise of its own: see `~sunpy_superres.metrics.add_noise`.
+
+The members must be independent draws. Antithetic ones, as 2k and 2k + 1 of ``"ldm"``, are not: a pair lies on both
+sides of the mean more often than two draws do, which makes coverage and ranks wrong. Give every second one,
+``members[::2]``, to every score here.
 """
 
 import math
@@ -28,7 +32,7 @@ def coverage(members, truth, *, rank=None, level=None):
     Parameters
     ----------
     members : array-like
-        The M members, shape (M, ...).
+        The M members, shape (M, ...), independent: of antithetic ones give every second.
     truth : array-like
         Truth of shape (...). Pixels that are not finite in the truth and in every member are left out.
     rank : `int`, optional
@@ -82,7 +86,7 @@ def nominal_coverage(n_members, *, rank=1):
     Parameters
     ----------
     n_members : `int`
-        Number of members M.
+        Number of independent members M: antithetic pairs count once.
     rank : `int`, optional
         Rank k of the member where the interval begins. Defaults to 1, the smallest.
 
@@ -117,7 +121,7 @@ def reliability(members, truth):
     Parameters
     ----------
     members : array-like
-        The M members, shape (M, ...), two or more.
+        The M members, shape (M, ...), two or more, independent: of antithetic ones give every second.
     truth : array-like
         Truth of shape (...). Pixels that are not finite in the truth and in every member are left out.
 
@@ -164,7 +168,7 @@ def rank_histogram(members, truth, *, seed=0):
     Parameters
     ----------
     members : array-like
-        The M members, shape (M, ...).
+        The M members, shape (M, ...), independent: of antithetic ones give every second.
     truth : array-like
         Truth of shape (...). Pixels that are not finite in the truth and in every member are left out.
     seed : `int`, optional
@@ -214,7 +218,7 @@ def rank_histogram_error(n_members, n_cases):
     Parameters
     ----------
     n_members : `int`
-        Number of members M.
+        Number of independent members M: antithetic pairs count once.
     n_cases : `float`
         Number of *independent* cases N. Pixels are not: divide their number by that of the pixels within a
         correlation length, or count patches.
@@ -249,7 +253,8 @@ def sparsification(members, truth, *, uncertainty=None, error="mae", steps=20):
     Parameters
     ----------
     members : array-like
-        The M members, shape (M, ...); their mean is the prediction.
+        The M members, shape (M, ...); their mean is the prediction. Independent: of antithetic ones give every second,
+        or all of them with an uncertainty.
     truth : array-like
         Truth of shape (...). Pixels that are not finite in the truth, in every member and in the uncertainty are left
         out.

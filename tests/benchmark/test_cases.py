@@ -1,4 +1,5 @@
 import csv
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -202,3 +203,40 @@ def test_inputs_are_exported(folder, tmp_path):
         rows = list(csv.DictReader(file))
     assert rows[0]["name"] == cases[0].name
     assert (rows[1]["y"], rows[1]["x"]) == ("96", "128")
+
+
+def test_parts_of_an_image_are_other_places(tmp_path, monkeypatch):
+    for name in ("a.1.x", "a.1.y"):
+        smap = maps.from_array(synthetic_magnetogram((256, 512)), scale=HMI_SCALE, instrument="hmi")
+        maps.write_map(smap, tmp_path / f"hmi.sharp.7.{name}.fits")
+    whole = list(degraded_cases(tmp_path))
+    monkeypatch.setattr(sources, "_SIDE", 256)
+    parts = list(degraded_cases(tmp_path))
+    assert len(parts) == 4
+    assert [case.offset for case in parts[:2]] == [(0, 0), (0, 256)]
+    assert sorted(parts[0].places() + parts[1].places()) == sorted(whole[0].places())
+    # The same in the other frame.
+    assert parts[1].places() == parts[3].places()
+    assert len(parts[1].places(edge=8)) == 4
+
+
+def test_places_of_pairs(pairs):
+    for case in paired_cases(pairs):
+        assert case.places() == [(case.region, i, j) for i in range(2) for j in range(2)]
+
+    def patch(*center):
+        fields = {"truth": np.ones((256, 256), np.float32), "seen": np.ones((64, 64), np.float32)}
+        return SimpleNamespace(center=center, shift=(0, 0), **fields)
+
+    def places(one, first=(0, 0)):
+        return set(sources._pair_case("x", "2011-03-05", one, "mdi", None, first, bare=True).places())
+
+    # Of a date, on the disk: a patch that is a few pixels off is the same place, its neighbor another.
+    one, again, beside = patch(-200, 100), patch(-199, 100.5), patch(-200 + 256 * HMI_SCALE, 100)
+    assert places(one) == places(again)
+    assert not places(one) & places(beside)
+    # Of a region that moves with the Sun, among its patches.
+    first = sources._corner([one, beside])
+    moved = patch(0, 100), patch(256 * HMI_SCALE, 100)
+    assert places(one, first) == places(moved[0], sources._corner(moved))
+    assert places(beside, first) == places(moved[1], sources._corner(moved))

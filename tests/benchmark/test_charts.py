@@ -229,3 +229,12 @@ def test_numpy_and_nothing_at_all():
     maps = {"truth": np.full((8, 8), np.nan), "x/mean": np.zeros((8, 8))}
     for plot in (charts.plot_maps, charts.plot_differences):
         plot(maps, 0.5).draw_without_rendering()
+
+
+def test_ranks_have_a_band_of_their_scatter():
+    part = {"rows": {"x": [10, 12, 8]}, "errors": {"x": [0.1, 0.2, 0.1]}}
+    (axes,) = charts.plot_rank_histogram(part).axes
+    (band,) = axes.collections
+    low, high = band.get_datalim(axes.transData).intervaly
+    assert (low, high) == pytest.approx((0.6, 1.4))
+    assert not charts.plot_rank_histogram({"rows": {"x": [10, 12, 8]}}).axes[0].collections

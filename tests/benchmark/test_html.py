@@ -170,8 +170,8 @@ def test_sections(page):
         "Ensembles",
         "Maps",
         "Prediction against truth",
-        "Spectra and ring correlation",
-        "Calibration of the uncertainty",
+        "Spectra",
+        "Ranks and reliability",
         "Error by field strength",
         "Error by place on the disk",
         "Flux in time",
@@ -453,3 +453,25 @@ def test_drawing_keeps_the_pixels():
 def test_same_again(made, text, tmp_path):
     results, maps = made
     assert report(copy.deepcopy(results), tmp_path / "report.html", maps=maps) == text
+
+
+def test_how_rows_were_made(made):
+    results = copy.deepcopy(made[0] if isinstance(made, tuple) else made)
+    results["rows"][1] |= {"device": "cuda", "precision": "bfloat16", "seconds_per_megapixel": 2.5}
+    results["rows"][1] |= {"calibration_images": ["a.fits", "b.fits"]}
+    table = html._rows(results["rows"])
+    row = dict(zip(table["head"], table["body"][1][1], strict=True))
+    assert (row["device"], row["precision"], row["seconds per Mpx of the truth"]) == ("cuda", "bfloat16", "2.50")
+    assert row["images calibrated on"] == "2"
+    assert html._rows([{"name": "x", "kind": "baseline", "calibration_images": []}])["head"] == ["kind"]
+
+
+def test_means_over_images_are_shown_as_such():
+    columns = [{"name": "psnr", "digits": 1}, {"name": "kid", "digits": 2}]
+    cells = {"psnr": {"value": 30.0, "mean": 30.0, "std": 2.0, "pooled": 29.0}}
+    cells |= {"kid": {"value": 0.5, "error": 0.1, "count": 12}}
+    table = {"name": "t", "over": "images", "columns": columns, "cells": {"x": cells}}
+    psnr, kid = table_view(table, [])["groups"][0]["rows"][0]["cells"]
+    assert psnr["value"] == "30.0 ± 2.0"
+    assert "29.0 of all pixels together" in psnr["hint"]
+    assert kid["value"] == "0.50 ± 0.10 (N = 12)"

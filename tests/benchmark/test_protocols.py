@@ -46,15 +46,103 @@ def test_those_of_the_package_can_be_read():
     assert [table.name for table in read_protocol("degraded-hmi").tables] == ["A", "B", "C", "D", "E"]
 
 
+#: Muñoz-Jaramillo et al., preprint, Table 1: MDI, SR-MDI, GONG, SR-GONG.
+CORRELATIONS = {
+    "r_0_1": (0.89, 0.93, 0.77, 0.88),
+    "r_0_067": (0.91, 0.94, 0.82, 0.90),
+    "r_0_033": (0.90, 0.94, 0.80, 0.88),
+    "r_033_05": (0.91, 0.94, 0.82, 0.90),
+    "r_05_075": (0.91, 0.94, 0.83, 0.90),
+    "field_10": (0.92, 0.94, 0.82, 0.90),
+    "field_600": (0.97, 0.98, 0.94, 0.97),
+    "field_0_600": (0.82, 0.88, 0.68, 0.81),
+}
+#: Table 2: gradients and extremes of MDI, SR, GONG, SR.
+BLOCKS = {
+    2: (4.91, 3.38, 4.06, 3.90, 8.07, 7.04, 8.52, 7.92),
+    4: (4.92, 3.38, 4.07, 3.91, 10.70, 10.27, 13.18, 11.45),
+    8: (4.93, 3.39, 4.08, 3.91, 16.33, 16.51, 22.37, 18.72),
+    16: (4.99, 3.40, 4.09, 3.93, 30.64, 30.29, 42.0, 35.39),
+    32: (5.06, 3.43, 4.13, 3.96, 66.69, 61.82, 87.74, 74.02),
+}
+MUNOZ = ("MDI, bicubic", "MDI, HighRes-net", "GONG, bicubic", "GONG, HighRes-net")
+SLIDE = {
+    "latent diffusion of the residual": ("29.23 ± 8", 207, "0.8 ± 0.05", "0.08 ± 0.03", "0.04 ± 0.01"),
+    "Enhance, their implementation": ("30.02 ± 9", 189, "0.9 ± 0.03", "0.16 ± 0.04", "0.7 ± 0.2"),
+    "progressive, their implementation": ("29.71 ± 8", 196, "0.8 ± 0.04", "0.16 ± 0.04", "2.3 ± 0.3"),
+}
+FLUX = (("18 ± 13", "25 ± 18"), ("27.5 ± 26.7", "35 ± 69"), ("28.5 ± 15.0", "36 ± 38"))
+MAGIDIFF = "Wang & Fouhey 2026, MAGiDiff, B_R from AIA (another task)"
+UNET = "Wang & Fouhey 2026, regression U-Net, B_R from AIA (another task)"
+ATTENTION = "attention network with uncertainty, MDI to HMI"
+RAHMAN = "progressive network, HMI binned 4 x 4, against Hinode/NFI"
+OLD, YOUNG, LAST = "MDI, 2010-08-30, AR 11101", "MDI, 2010-10-27, AR 11117", "MDI, 2011-04-02 20:48"
+PUBLISHED = {
+    ("munoz2024", "1"): {row: {k: v[i] for k, v in CORRELATIONS.items()} for i, row in enumerate(MUNOZ)},
+    ("munoz2024", "2"): {
+        row.replace("MDI, b", "MDI / 1.3, b").replace("GONG, b", "GONG / 0.7, b"): {
+            **{f"gradient_{k}": v[i] for k, v in BLOCKS.items()},
+            **{f"extreme_{k}": v[4 + i] for k, v in BLOCKS.items()},
+        }
+        for i, row in enumerate(MUNOZ)
+    },
+    ("ramunno2025", "slide"): {
+        row: dict(
+            zip(("psnr", "rmse", "ssim", "lpips", "fid", "flux_error", "ar_size_error"), (*v, *flux), strict=True)
+        )
+        for (row, v), flux in zip(SLIDE.items(), FLUX, strict=True)
+    },
+    ("degraded-hmi", "B"): {
+        MAGIDIFF: {"gradient_ratio": 0.73, "wasserstein": 14.9, "gradient_mae": 38.05},
+        UNET: {"gradient_ratio": 0.39, "wasserstein": 36.6, "gradient_mae": 41.84},
+    },
+    ("degraded-hmi", "C"): {MAGIDIFF: {"ralsd": 4.25}, UNET: {"ralsd": 8.56}},
+    ("pairs", "pixels"): {
+        LAST: {"rmse": 67, "pcc": 0.943},
+        OLD: {"rmse": 40, "pcc": 0.974},
+        YOUNG: {"rmse": 93, "pcc": 0.970},
+        ATTENTION: {"rmse": 21.85, "pcc": 0.9323, "psnr": 33.32, "ssim": 0.8754},
+        RAHMAN: {"pcc": 0.94, "ssim": 0.93},
+    },
+    ("pairs", "scales"): {
+        LAST: {"resolution": 3.3, "flux_0": 1.026},
+        OLD: {"resolution": 2.3, "flux_0": 0.913},
+        YOUNG: {"resolution": 2.3, "flux_0": 0.961},
+    },
+}
+
+
 def test_published_numbers_are_those_of_the_papers():
-    first, second, _ = read_protocol("munoz2024").tables
-    rows = {row.title: row.cells for row in first.published}
-    assert rows["MDI, bicubic"]["r_0_1"] == 0.89
-    assert rows["MDI, HighRes-net"]["field_0_600"] == 0.88
-    assert {row.title: row.cells["extreme_32"] for row in second.published}["GONG, HighRes-net"] == 74.02
+    """
+    Every cell, against the numbers typed once more from the papers.
+    """
+    found = {
+        (name, table.name): {row.title: dict(row.cells) for row in table.published}
+        for name in list_protocols()
+        for table in read_protocol(name).tables
+        if table.published
+    }
+    assert found == PUBLISHED
     (slide,) = read_protocol("ramunno2025").tables
-    assert slide.published[0].cells["psnr"] == "29.23 ± 8"
     assert {row.grade for row in slide.published} == {"slide"}
+    assert slide.over == "images"
+
+
+@pytest.mark.parametrize(("name", "table", "prefix"), [("munoz2024", "1", "field_"), ("pairs", "pixels", "pcc_")])
+def test_expectations_are_those_of_the_row_they_name(name, table, prefix):
+    protocol = read_protocol(name)
+    titles = {"mdi": "MDI, bicubic", "gong": "GONG, bicubic"}
+    rows = PUBLISHED["munoz2024", "1"]
+    names = {f"{prefix}{part}": f"field_{part}" for part in ("10", "600", "0_600")} | {"r_0_1": "r_0_1"}
+    assert len(protocol.expected) == (8 if name == "munoz2024" else 6)
+    for one in protocol.expected:
+        (instrument,) = one.instruments
+        value = rows[titles[instrument]][names[one.column]]
+        assert one.table == table
+        assert one.between == pytest.approx((value - 0.05, min(value + 0.05, 1)))
+        assert one.because.startswith(f"{value:.2f} is the row of")
+    (one,) = read_protocol("degraded-hmi").expected
+    assert "of degraded HMI" in one.because
 
 
 def test_members_of_antithetic_pairs_are_twice_as_many():
@@ -101,6 +189,7 @@ def test_ones_own_file(written):
         (("n_samples = 4", "n_samples = 4\nbox = [3, 1, 0, 2]"), "box must be four numbers"),
         (("n_samples = 4", 'n_samples = 4\nname = "x"'), "leave 'name' away"),
         (("n_samples = 4", "n_samples = 4\nrows = 3"), "rows of the protocol must be a table"),
+        (('name = "one"', 'name = "one"\nover = "days"'), "over must be one of pixels, images"),
         (('name = "one"', ""), r"tables\[0\] of the protocol lacks name"),
         (("n_samples = 4", "n_samples ="), "mine.toml"),
     ],

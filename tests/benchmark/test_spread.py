@@ -14,6 +14,7 @@ from astropy.io import fits
 import sunpy_superres
 from sunpy_superres import metrics, sample_posterior
 from sunpy_superres.benchmark import fit_spread, spread, store_calibration
+from sunpy_superres.benchmark.cases import case_seed
 from sunpy_superres.cli import main
 from sunpy_superres.degradation import degrade, synthetic_magnetogram
 from sunpy_superres.inference import SpreadCalibration
@@ -24,16 +25,16 @@ from sunpy_superres.weights.loading import load, locate
 
 
 @pytest.fixture
-def fake(monkeypatch):
+def fake(monkeypatch, tmp_path):
     """
     An ensemble of a known spread: three times too narrow where it is small, twice too wide where it is large.
     """
     fake = SimpleNamespace(antithetic=False, stochastic=True, calls=[])
 
-    def posterior(smap, method, n_samples, *, seed, calibrate, model):
-        fake.calls.append((method, n_samples, seed, calibrate, model))
-        rng = np.random.default_rng(len(fake.calls))
-        truth = fake.truths[len(fake.calls) - 1]
+    def posterior(smap, method, n_samples, *, seed, calibrate, model, instrument):
+        fake.calls.append((method, n_samples, calibrate, model, instrument))
+        rng = np.random.default_rng(seed)
+        truth = fake.truths[(len(fake.calls) - 1) % len(fake.truths)]
         right = np.where(np.abs(truth) > 50, 60.0, 9.0)
         mean = truth + rng.normal(0, right)
         noise = rng.normal(0, np.where(right > 10, 2 * right, right / 3), (n_samples, *truth.shape))
@@ -44,14 +45,18 @@ def fake(monkeypatch):
     monkeypatch.setitem(sunpy_superres.__dict__, "sample_posterior", posterior)
     monkeypatch.setattr(spread, "network_of", lambda *_: fake)
     fake.truths = [synthetic_magnetogram((128, 128), seed=i) for i in range(2)]
+    fake.data = tmp_path / "data"
+    fake.data.mkdir()
+    for name, truth in zip(("one", "two"), fake.truths, strict=True):
+        fits.PrimaryHDU(truth).writeto(fake.data / f"{name}.fits")
     return fake
 
 
 @pytest.mark.parametrize("antithetic", [False, True])
 def test_the_factor_is_found(fake, antithetic):
     fake.antithetic = antithetic
-    found = fit_spread([("one", fake.truths[0]), ("two", fake.truths[1])], method="ldm", model="folder", seed=3)
-    assert fake.calls[0] == ("ldm", 38 if antithetic else 19, 3, False, "folder")
+    found = fit_spread(fake.data, method="ldm", model="folder", instrument="gong", seed=3)
+    assert fake.calls == [("ldm", 38 if antithetic else 19, False, "folder", "gong")] * 4
     calibration = SpreadCalibration(found["spread"], found["factor"])
     np.testing.assert_allclose(calibration.factors(np.array([3.0, 120.0])), [3, 0.5], rtol=0.2)
     before, after = found["before"]["all"], found["after"]["all"]
@@ -67,10 +72,12 @@ def test_the_factor_is_found(fake, antithetic):
 
 
 def test_figures_are_those_of_the_metrics(fake):
-    found = fit_spread([("one", fake.truths[0])], method="ldm")
+    (fake.data / "two.fits").unlink()
+    found = fit_spread(fake.data, method="ldm", repeats=1)
     assert "held_out" not in found
     fake.calls.clear()
-    members = sunpy_superres.sample_posterior(None, "ldm", 19, seed=0, calibrate=False, model=None).data
+    options = {"seed": case_seed(0, "one"), "calibrate": False, "model": None, "instrument": "mdi"}
+    members = sunpy_superres.sample_posterior(None, "ldm", 19, **options).data
     before, truth = found["before"]["all"], fake.truths[0]
     assert before["coverage_90"] == pytest.approx(metrics.coverage(members, truth), abs=1e-4)
     expected = metrics.spread_skill_ratio(members, truth) / np.sqrt(20 / 19)
@@ -78,11 +85,11 @@ def test_figures_are_those_of_the_metrics(fake):
 
 
 def test_what_cannot_be_calibrated(fake):
-    with pytest.raises(ValueError, match="No files"):
-        fit_spread([])
+    with pytest.raises(FileNotFoundError, match="No HMI magnetograms"):
+        fit_spread(fake.data / "nowhere")
     fake.stochastic = False
     with pytest.raises(ValueError, match="'progressive' is deterministic"):
-        fit_spread([("one", fake.truths[0])], method="progressive")
+        fit_spread(fake.data, method="progressive")
 
 
 @pytest.fixture
@@ -103,7 +110,7 @@ def test_what_is_stored_is_applied(model):
     store_calibration(model, {"spread": [1.0, 2.0], "factor": [3.0, 3.0], "after": {}})
     assert read_config(model)["calibration"] == {"spread": [1.0, 2.0], "factor": [3.0, 3.0]}
     found = sample_posterior(smap, "highresnet", 4, model=model, seed=0)
-    assert found.meta["srcalib"] is True
+    assert found.meta["srcalib"] == SpreadCalibration([1.0, 2.0], [3.0, 3.0]).digest
     np.testing.assert_allclose(found.data.mean(axis=0), plain.data.mean(axis=0), atol=1e-2)
     np.testing.assert_allclose(found.data.std(axis=0), 3 * plain.data.std(axis=0), rtol=1e-3, atol=1e-3)
 
@@ -132,7 +139,7 @@ def test_command(model, tmp_path):
     kept = read_config(model)["calibration"]
     found = json.loads((tmp_path / "found.json").read_text())
     assert kept["factor"] == found["factor"]
-    assert kept["images"] == ["hmi.sharp.1.time.magnetogram.fits"]
+    assert kept["images"] == ["hmi.sharp.1.time"]
 
 
 @pytest.mark.parametrize(
@@ -140,7 +147,7 @@ def test_command(model, tmp_path):
     [
         (["--store"], "--store needs a folder"),
         (["-o", "nowhere/found.json"], "nowhere"),
-        ([], "there are no files"),
+        ([], "No HMI magnetograms"),
     ],
 )
 def test_command_is_refused(tmp_path, arguments, message):

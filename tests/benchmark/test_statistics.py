@@ -8,9 +8,11 @@ import pytest
 from sunpy_superres import metrics
 from sunpy_superres.benchmark.bootstrap import Resampled, interval, resampled_means, unit_numbers, unit_weights
 from sunpy_superres.benchmark.cases import Case
+from sunpy_superres.benchmark.curves import _independent, _rank_error
 from sunpy_superres.benchmark.figures import figure
 from sunpy_superres.benchmark.predictions import Prediction
 from sunpy_superres.benchmark.protocol import Column, Protocol, Table
+from sunpy_superres.benchmark.results import RowSums, cell, needed
 from sunpy_superres.benchmark.scoring import Scorer
 from sunpy_superres.degradation import degrade, synthetic_magnetogram
 from sunpy_superres.instruments import HMI_SCALE
@@ -258,3 +260,79 @@ def test_too_few_places_have_no_interval():
     assert resampled_means(np.arange(8.0), list("aabbccdd")) is None
     low, high = interval(resampled_means(np.arange(12.0), list("aabbccddeeff")))
     assert low < 5.5 < high
+
+
+def test_rings_leave_out_what_was_not_seen(case, members):
+    seen = case.seen.copy()
+    seen[:10] = np.nan
+    less = Case("one", "a", case.truth, seen, "mdi", case.time, case.radius)
+    scored = Scorer(protocol(), seed=0).score(less, Prediction(members[0]))
+    assert scored["mean/radius"][..., 0].sum() == less.known.sum() < case.known.sum()
+
+
+def test_no_window_is_shown_twice(monkeypatch):
+    from sunpy_superres.benchmark import scoring
+    from sunpy_superres.metrics import perceptual
+
+    monkeypatch.setattr(perceptual, "inception_features", lambda stack, data_range: stack.mean(axis=(1, 2))[:, None])
+    field = np.arange(200.0)[:, None] + np.zeros((200, 312))
+    assert len(scoring._features(field)) == 2  # of six blocks those that are whole
+    field[150, 200] = np.nan
+    assert len(scoring._features(field)) == 2
+    field[50, 200] = np.nan
+    assert len(scoring._features(field)) == 1
+
+
+def row_sums(**options):
+    known = {"name": "x", "title": "x", "kind": "baseline", "about": {}, "units": {}, "cases": {}, "whole": {}}
+    known |= {"weights": None, "regions": list("abcdef"), "times": [None] * 6}
+    return RowSums(**(known | options))
+
+
+def test_means_over_images():
+    # Blocks of 6 images with 1 pixel each, the last with a flux that is twice that of the truth.
+    flux = np.ones((6, 4, 2))
+    flux[5, :, 0] = 2
+    row = row_sums(units={"flux": flux}, cases={"flux": flux})
+    column = Column("flux_error", "flux")
+    pooled, images = cell(row, column, row), cell(row, column, row, "images")
+    assert pooled["value"] == pytest.approx(100 / 6)
+    flux[4, :, 0] = 0
+    assert cell(row, column, row, "images")["value"] == pytest.approx(200 / 6)  # errors do not cancel
+    assert images["value"] == images["mean"] == pytest.approx(100 / 6)
+    assert images["std"] == pytest.approx(np.std([0, 0, 0, 0, 0, 100], ddof=1))
+    assert images["pooled"] == pooled["value"]
+    assert images["low"] < images["value"] < images["high"]
+
+
+def test_set_distances_have_a_number_and_an_error(rng):
+    features = [rng.normal(size=(8, 3)) for _ in range(6)]
+    row = row_sums(whole={"features": features, "true_features": [one + 1 for one in features]})
+    kid, fid = (cell(row, Column(name, name), row) for name in ("kid", "fid"))
+    assert kid["count"] == fid["count"] == 48
+    assert kid["error"] > 0
+    assert "error" not in fid
+
+
+def test_ranks_scatter_as_places_do(rng):
+    # 40 places, in each of which all 100 pixels have one rank.
+    ranks = np.zeros((40, 3, 10))
+    ranks[np.arange(40), 0, rng.integers(0, 10, 40)] = 100
+    resampled = row_sums(units={"ranks:all": ranks}, weights=unit_weights(40))
+    few = row_sums(units={"ranks:all": ranks})
+    expected = metrics.rank_histogram_error(9, 40)
+    assert _rank_error(few) == pytest.approx(np.full(10, expected))
+    assert _rank_error(resampled).mean() == pytest.approx(expected, rel=0.25)
+
+
+def test_half_a_bit_is_of_independent_windows():
+    field = np.zeros((8, 16, 9))
+    field[:, 0, 0] = 128**2 / 2  # half of each window is known to no other
+    row = row_sums(units={"field": field}, blocks=16)
+    # Two frames of each place, and in each a quarter of a window's pixels.
+    assert _independent(row) == pytest.approx(0.25 * 0.5)
+
+
+def test_only_what_tables_show_of_images_is_kept(sums):
+    blocks = {name: value for name, value in sums.items() if not name.startswith("case/")}
+    assert needed(protocol(), blocks) == {"field"}

@@ -15,6 +15,8 @@ from sunpy_superres.metrics._arrays import (
     as_field,
     ensemble_blocks,
     finite_pairs,
+    in_unit,
+    on_surface,
     same_shape,
     squares,
     whole_blocks,
@@ -36,7 +38,7 @@ SCORES = {
     "polarity_score": metrics.polarity_score,
     "flux_ratio": lambda p, g: metrics.flux_ratio(p, g, 30),
     "net_flux_error": metrics.net_flux_error,
-    "signed_flux_error": lambda p, g: metrics.signed_flux_error(p, g, block=4),
+    "signed_flux_error": lambda p, g: metrics.signed_flux_error(p, g, mu=1, block=4),
     "extreme_error": lambda p, g: metrics.extreme_error(p, g, 4),
     "extreme_bias": lambda p, g: metrics.extreme_bias(p, g, 4),
     "gradient_error": metrics.gradient_error,
@@ -204,6 +206,75 @@ def test_one_field():
         as_field(np.zeros(3), ndim=2)
     with pytest.raises(ValueError, match="No pixel of the field is finite"):
         as_field([np.nan, np.inf])
+
+
+def test_options_with_a_unit():
+    assert in_unit(5, "it", [1.0] * u.T) == 5
+    assert in_unit(0.5 * u.T, "it", np.zeros(2)) == pytest.approx(5000)
+    assert in_unit(5000 * u.G, "it", np.zeros(2), [1.0] * u.T) == pytest.approx(0.5)
+    assert in_unit(5000 * u.G, "it", hmi(np.zeros((4, 4))), [1.0] * u.T) == 5000
+    assert type(in_unit(5000 * u.G, "it", np.zeros(2))) is float
+    np.testing.assert_allclose(in_unit([0, 1] * u.T, "it", [1.0] * u.G), [0, 1e4])
+    assert in_unit(None, "it", [1.0] * u.T) is None
+    with pytest.raises(ValueError, match="unit of it is 'K', which does not convert to 'T', that of the field"):
+        in_unit(5 * u.K, "it", [1.0] * u.T)
+    with pytest.raises(ValueError, match=r"unit of it is 'K', .* to 'G', that of a field without a unit"):
+        in_unit(5 * u.K, "it", np.zeros(2))
+    with pytest.raises(ValueError, match=r"unit of it is 'none .*', which does not convert to 'arcsec'"):
+        in_unit(5 * u.one, "it", np.zeros(2), unit="arcsec")
+
+
+# Every score with options in a unit: how it is called, and the value and the unit of the option.
+OPTIONS = {
+    "psnr": (lambda p, g, v: metrics.psnr(p, g, v), 6000, "G"),
+    "ssim": (lambda p, g, v: metrics.ssim(p, g, v), 600, "G"),
+    "fraction_within": (lambda p, g, v: metrics.fraction_within(p, g, v), 100, "G"),
+    "fraction_within threshold": (lambda p, g, v: metrics.fraction_within(p, g, 1e9, threshold=v), 600, "G"),
+    "flux_ratio": (lambda p, g, v: metrics.flux_ratio(p, g, v), 300, "G"),
+    "unsigned_flux": (lambda p, g, v: metrics.unsigned_flux(g, 1, v), 300, "G"),
+    "radial_flux": (lambda p, g, v: metrics.radial_flux(g, 1, 1, v), 300, "G"),
+    "pcc_by": (lambda p, g, v: metrics.pcc_by(p, g, g, v)[0], np.array([-500, 0, 500]), "G"),
+    "polarity_score": (lambda p, g, v: metrics.polarity_score(p, g, threshold=v), 150, "G"),
+    "polarity_score delta": (lambda p, g, v: metrics.polarity_score(p, g, delta=v), 1e7, "G2"),
+    "active_region_size": (lambda p, g, v: metrics.active_region_size(g, 0.5, threshold=v, contour=5), 300, "G"),
+    "active_region_size blur": (lambda p, g, v: metrics.active_region_size(g, 0.5, contour=5, blur=v), 2.5, "arcsec"),
+    "active_region_jaccard": (lambda p, g, v: metrics.active_region_jaccard(p, g, 0.5, contour=v), 15, "arcsec"),
+    "pil_length": (lambda p, g, v: metrics.pil_length(g, 0.5, contour=5, dilation=v), 1.5, "arcsec"),
+    "r_value": (lambda p, g, v: metrics.r_value(g, 0.5, threshold=v), 150, "G"),
+    "power_ratio": (lambda p, g, v: metrics.power_ratio(p, g, 0.5, v), np.array([2, 4]), "arcsec"),
+    "ralsd": (lambda p, g, v: metrics.ralsd(p, g, 0.5, periods=v), np.array([1, 4]), "arcsec"),
+    "split_scales": (lambda p, g, v: metrics.split_scales(g, 0.5, v), 4, "arcsec"),
+}
+LARGER = {"G": "T", "G2": "T2", "arcsec": "arcmin"}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_scores_take_options_with_a_unit(name, fields):
+    pred, truth = (field.astype(np.float64) for field in fields)
+    score, value, unit = OPTIONS[name]
+    expected = score(pred, truth, value)
+    option = value * u.Unit(unit)
+    # The other unit is one that rounds to the same results.
+    for given in (option, option.to(LARGER[unit])):
+        for form in (np.asarray, hmi, lambda field: field * u.G):
+            np.testing.assert_allclose(score(form(pred), form(truth), given), expected, rtol=1e-5, atol=1e-5)
+    if unit == "G":
+        found = score((pred * u.G).to(u.T), (truth * u.G).to(u.T), option)
+        if name in ("unsigned_flux", "radial_flux"):
+            found = found * 1e4
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    for form in (np.asarray, hmi):
+        with pytest.raises(ValueError, match="is 'K', which does not convert"):
+            score(form(pred), form(truth), value * u.K)
+
+
+def test_maps_of_the_surface():
+    smap = hmi(np.zeros((4, 4)))
+    assert not on_surface(smap)
+    assert not on_surface(smap.data)
+    smap.meta["ctype1"], smap.meta["ctype2"] = "HGLN-CEA", "HGLT-CEA"
+    smap.meta["cunit1"] = smap.meta["cunit2"] = "deg"
+    assert on_surface(smap)
 
 
 def test_finite_pairs_are_float64():

@@ -301,6 +301,9 @@ def test_noise_by_pixel_and_by_unit(rng):
     changed = (noisy != members).any(axis=(0, 2))
     np.testing.assert_array_equal(changed, [False, False, True, False])
     np.testing.assert_allclose(add_noise(members * u.G, 5e-4 * u.T), add_noise(members, 5), rtol=1e-5)
+    np.testing.assert_allclose(add_noise(members, 5e-4 * u.T), add_noise(members, 5), rtol=1e-5)
+    with pytest.raises(ValueError, match="unit of sigma is 'K', which does not convert to 'G'"):
+        add_noise(members, 5 * u.K)
     members[0, 0, 0] = np.nan
     assert np.isnan(add_noise(members, 1)).sum() == 1
     for wrong in (-1, np.nan, np.ones(5)):

@@ -7,6 +7,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import astropy.units as u
+from astropy.coordinates import SkyCoord, UnitSphericalRepresentation
+
+import sunpy.map
+from sunpy.coordinates import HeliographicStonyhurst, Helioprojective, get_earth
+from sunpy.map.header_helper import make_fitswcs_header, make_heliographic_header
 
 from sunpy_superres.maps import from_array
 from sunpy_superres.metrics import (
@@ -97,6 +102,92 @@ def test_radial_flux_of_a_map():
     flux = radial_flux(smap, pixel_area=pixel_area(smap))
     cap = 2 * math.pi * (smap.rsun_meters.value * 100) ** 2 * (1 - math.sqrt(1 - 0.9**2))
     assert flux == pytest.approx(100 * cap, rel=2e-3)
+
+
+def radial_patch(header):
+    """
+    A Map of the line of sight of 100 G, radial, within 12 degrees of a place at 36 degrees from disk center, else 0.
+    """
+    shape = header.pop("shape")
+    smap = sunpy.map.Map(np.zeros(shape), header)
+    with np.errstate(invalid="ignore"):
+        places = sunpy.map.all_coordinates_from_map(smap)
+        places = places.transform_to(HeliographicStonyhurst(obstime=smap.date))
+    vectors = places.represent_as(UnitSphericalRepresentation).to_cartesian().xyz.value.reshape(3, -1)
+    center = SkyCoord(30 * u.deg, 20 * u.deg, frame=HeliographicStonyhurst(obstime=smap.date)).cartesian.xyz.value
+    sun_earth = smap.observer_coordinate.transform_to(HeliographicStonyhurst(obstime=smap.date)).cartesian.xyz
+    mu = (sun_earth / np.linalg.norm(sun_earth)).value @ vectors
+    inside = (center @ vectors >= math.cos(math.radians(12))) & (mu > 0)
+    return smap, sunpy.map.Map(np.where(inside, 100 * mu, 0).reshape(shape), smap.meta)
+
+
+def cea(projection="CEA"):
+    observer = get_earth("2011-02-15")
+    header = make_heliographic_header(
+        observer.obstime, observer, (360, 720), frame="carrington", projection_code=projection
+    )
+    return {**header, "shape": (360, 720), "bunit": "Gauss"}
+
+
+def sharp():
+    # As of the SHARPs, around a place of its own.
+    observer = get_earth("2011-02-15")
+    return {
+        "ctype1": "HGLN-CEA", "ctype2": "HGLT-CEA", "cunit1": "deg", "cunit2": "deg", "cdelt1": 0.12, "cdelt2": 0.12,
+        "crpix1": 170.5, "crpix2": 150.5, "crval1": 28.0, "crval2": 17.0, "date-obs": observer.obstime.isot,
+        "dsun_obs": observer.radius.to_value("m"), "hgln_obs": 0.0, "hglt_obs": observer.lat.to_value("deg"),
+        "rsun_ref": 6.957e8, "bunit": "Gauss", "shape": (300, 340),
+    }  # fmt: skip
+
+
+def on_the_sky():
+    observer = get_earth("2011-02-15")
+    center = SkyCoord(0 * u.arcsec, 0 * u.arcsec, frame=Helioprojective(observer=observer, obstime=observer.obstime))
+    header = make_fitswcs_header((500, 500), center, scale=[4, 4] * u.arcsec / u.pix, unit=u.G)
+    return {**header, "shape": (500, 500)}
+
+
+@pytest.mark.parametrize("header", [cea, sharp, on_the_sky])
+def test_flux_of_a_radial_field(header):
+    _, smap = radial_patch(header())
+    area = pixel_area(smap)
+    expected = 100 * 2 * math.pi * (smap.rsun_meters.value * 100) ** 2 * (1 - math.cos(math.radians(12)))
+    assert radial_flux(smap, pixel_area=area) == pytest.approx(expected, rel=0.01)
+    error = signed_flux_error(smap, sunpy.map.Map(0 * smap.data, smap.meta), area)
+    assert np.nansum(error) == pytest.approx(expected, rel=0.01)
+    # One of the two is enough to know where it is.
+    for pair in ((smap, 0 * smap.data), (smap.data, sunpy.map.Map(0 * smap.data, smap.meta))):
+        np.testing.assert_allclose(signed_flux_error(*pair, area), error)
+    # With a mu of its own, the frame still tells what a pixel is.
+    power = 2 if header is on_the_sky else 1
+    assert radial_flux(smap, 0.5, area) == pytest.approx(unsigned_flux(smap, area) * 2**power)
+    assert np.nansum(signed_flux_error(smap, 0 * smap.data, area, 0.5)) == pytest.approx(
+        np.sum(smap.data) * area * 2**power
+    )
+
+
+def test_area_on_the_surface():
+    empty, _ = radial_patch(cea())
+    sphere = 4 * math.pi * (empty.rsun_meters.value * 100) ** 2
+    assert pixel_area(empty) * empty.data.size == pytest.approx(sphere, rel=1e-3)
+    # The angular radius has no part in it.
+    assert pixel_area(empty, 900) == pytest.approx(pixel_area(empty))
+    assert pixel_area(empty, rsun=1 * u.km) == pytest.approx(pixel_area(empty, rsun=1000))
+    assert pixel_area(0.5, 16 * u.arcmin, 696 * u.Mm) == pytest.approx(pixel_area(0.5, 960, 6.96e8))
+    with pytest.raises(ValueError, match="projection CAR are not of one area"):
+        pixel_area(radial_patch(cea("CAR"))[0])
+
+
+def test_mu_and_area_with_units(rng):
+    field = rng.normal(0, 100, (4, 5))
+    assert radial_flux(field, 50 * u.percent) == pytest.approx(radial_flux(field, 0.5))
+    with pytest.raises(ValueError, match="unit of mu is 'deg'"):
+        radial_flux(field, 60 * u.deg)
+    with pytest.raises(ValueError, match="unit of pixel_area is 'arcsec2', which does not convert to 'cm2'"):
+        unsigned_flux(field, 1 * u.arcsec**2)
+    smap = from_array(field, scale=0.5, instrument="hmi")
+    with pytest.raises(ValueError, match="corners of the mu and of the truth"):
+        radial_flux(smap, from_array(field, scale=0.5, center=(9, 0)))
 
 
 def test_flux_ratio(rng):

@@ -97,6 +97,13 @@ def test_units_maps_and_masks(rng, mdi_map):
     pred = truth + rng.normal(0, 100, truth.shape)
     expected = p.lpips(pred, truth, network=Squares())
     assert p.lpips((pred * u.G).to(u.T), mdi_map, network=Squares()) == pytest.approx(expected, rel=1e-4)
+    for data_range in (6000 * u.G, 0.6 * u.T):
+        for form in (truth, mdi_map, truth * u.G, (truth * u.G).to(u.T)):
+            found = p.lpips(pred * u.G, form, data_range=data_range, network=Squares())
+            assert found == pytest.approx(expected, rel=1e-4)
+        assert p.lpips(pred, truth, data_range=data_range, network=Squares()) == pytest.approx(expected, rel=1e-4)
+    with pytest.raises(ValueError, match="data_range is 'K', which does not convert to 'G'"):
+        p.lpips(pred, mdi_map, data_range=6000 * u.K, network=Squares())
     masked = np.ma.masked_array(truth, truth > 500)
     found = p.lpips(pred, masked, network=Squares())
     assert found == pytest.approx(p.lpips(pred, masked.filled(np.nan), network=Squares()), rel=1e-12)
@@ -192,7 +199,12 @@ def test_inception_sees_eight_bits(rng):
 def test_magnetograms_are_scaled_for_display():
     fields = np.array([-4000, -3000, 0, np.nan, 1500, np.inf, 3000, 4000.0])[:, None, None] * np.ones((8, 4, 4))
     expected = np.rint(255 * np.array([0, 0, 0.5, 0.5, 0.75, 0.5, 1, 1]))
-    for images, data_range in ((fields, 6000), (fields / 10 * u.G, 600)):
+    for images, data_range in (
+        (fields, 6000),
+        (fields / 10 * u.G, 600),
+        (fields * u.G, 0.6 * u.T),
+        (fields, 0.6 * u.T),
+    ):
         found = p.inception_features(images, data_range=data_range, network=Means())
         np.testing.assert_allclose(found[:, 0], expected)
 

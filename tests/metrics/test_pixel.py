@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 
 import astropy.units as u
 
+from sunpy_superres.maps import from_array
 from sunpy_superres.metrics import (
     ValidCount,
     bias,
@@ -202,6 +203,32 @@ def test_pcc_by_units(rng):
         np.testing.assert_allclose(pcc_by(pred, truth, by, edges), expected)
     with pytest.raises(ValueError, match="does not convert"):
         pcc_by(pred, truth, by, [0, 1] * u.m)
+
+
+def test_pcc_by_pairs_with_units(rng):
+    pred, truth = rng.normal(0, 300, (2, 100))
+    expected = pcc_by(pred, truth, np.abs(truth), [(0, 100), (50, np.inf)])
+    for edges in ([(0 * u.G, 100 * u.G), (50 * u.G, np.inf)], [[0, 0.01], [0.005, np.inf]] * u.T):
+        for by in (np.abs(truth) * u.G, np.abs(truth)):
+            np.testing.assert_allclose(pcc_by(pred, truth, by, edges), expected)
+    with pytest.raises(ValueError, match=r"unit of edges is 'deg', .* a field without a unit"):
+        pcc_by(pred, truth, np.abs(truth), [0, 1] * u.deg)
+
+
+def test_pcc_by_a_map(rng):
+    pred, truth = rng.normal(0, 300, (2, 12, 16))
+
+    def hmi(data, **options):
+        return from_array(data, scale=0.5, instrument="hmi", **options)
+
+    expected = pcc_by(pred, truth, truth, [-1000, 0, 1000])
+    for one, other in ((pred, hmi(truth)), (hmi(pred), truth), (hmi(pred), hmi(truth)), (pred, truth)):
+        np.testing.assert_allclose(pcc_by(one, other, hmi(truth), [-1000, 0, 1000]), expected, rtol=1e-4)
+        found = pcc_by(one, other, hmi(truth), [-0.1, 0, 0.1] * u.T)
+        np.testing.assert_allclose(found, expected, rtol=1e-4)
+        if not (one is pred and other is truth):
+            with pytest.raises(ValueError, match="corners of the quantity to bin by and of the truth are up to"):
+                pcc_by(one, other, hmi(truth, center=(3, 0)), [-1000, 0, 1000])
 
 
 @pytest.mark.parametrize("edges", [[1], [1, 1], [2, 1], [0, np.nan], [[2, 1]], [[1, 2, 3]], 5, np.zeros((0, 2))])

@@ -106,8 +106,8 @@ def superresolve(
         seed gives the same numbers on the same machine, whatever the tile size.
     calibrate : `bool`, optional
         Multiply the spread of the ensemble by what makes it as large as the errors were on the validation data of the
-        model, a factor that depends on the spread [5]_. The mean stays as it is. Draws with another number of steps than
-        the default, of a model without such a calibration, and one alone stay as they are. Defaults to `True`.
+        model, a factor that depends on the spread [5]_. The mean stays as it is. Draws with another number of steps
+        than the default, of a model without such a calibration, and one alone stay as they are. Defaults to `True`.
     device : `str` or `torch.device`, optional
         Defaults to a GPU if there is one, else the CPU.
     tile_size : `int`, optional

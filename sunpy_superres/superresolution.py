@@ -361,6 +361,9 @@ def _prepare(
     if steps is not None:
         steps = whole_number(steps, "steps", 1)
     seed = choose_seed(seed)
+    if not isinstance(calibrate, bool | np.bool_):
+        msg = f"calibrate must be True or False, not {calibrate!r}."
+        raise ValueError(msg)
     observation = observations.read(smap, instrument=instrument)
     if tile_size is not None:
         tile_size = whole_number(tile_size, "tile_size", 1)

@@ -95,3 +95,21 @@ def test_mistakes_in_options(run, data, tmp_path):
 def test_help_has_no_asterisks(run):
     # They are emphasis in the documentation.
     assert "*" not in run("--help").output
+
+
+@pytest.mark.parametrize("name", ["../evil", "/tmp/evil", "<b>", "..", "a/b"])
+def test_a_row_is_no_path(run, data, tmp_path, name):
+    out = tmp_path / "out"
+    result = run("degraded-hmi", "--data", data, "-o", out, "--methods", "none", "--predictions", f"{name}={data}")
+    assert result.exit_code == 2
+    assert "is no name of a row" in result.output
+    assert not out.exists()
+
+
+def test_fresh_leaves_what_is_not_its_own(run, data, tmp_path):
+    out, mine = tmp_path / "out", tmp_path / "out" / "parts" / "notes.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    result = run("degraded-hmi", "--data", data, "-o", out, "--methods", "none", "--fresh")
+    assert result.exit_code == 0, result.output
+    assert mine.read_text() == "mine"

@@ -245,13 +245,21 @@ def export_cases(cases, folder, *, append=False):
     folder.mkdir(parents=True, exist_ok=True)
     paths, rows = [], []
     for case in cases:
-        smap = case.map()
-        smap = smap._new_instance(smap.data, smap.meta.copy())
-        smap.meta["comment"] = (
-            f"Input of a benchmark: line-of-sight field in gauss of {get_instrument(case.instrument).title}. A "
-            f"prediction has {case.truth.shape[1]} x {case.truth.shape[0]} pixels, {FACTOR} for each along a side, in "
-            "gauss of SDO/HMI; an ensemble has a third axis."
+        smap, other = case.map(), get_instrument(case.instrument)
+        meta = smap.meta.copy()
+        meta["bunit"] = "G"
+        if "HMI" in str(meta.get("instrume", "")):
+            # Not to be taken for what HMI measured: its gauss are others.
+            meta["telescop"], meta["instrume"] = f"HMI as {other.title}", "degraded"
+            for key in ("drms_id", "content", "detector"):
+                meta.pop(key, None)
+        meta["comment"] = (
+            f"Input of a benchmark: line-of-sight field in gauss of {other.title}; times {other.to_hmi:g} it is in "
+            f"those of SDO/HMI (instrument={case.instrument!r} of sunpy_superres). A prediction has "
+            f"{case.truth.shape[1]} x {case.truth.shape[0]} pixels, {FACTOR} for each along a side, in gauss of "
+            "SDO/HMI; an ensemble has a third axis."
         )
+        smap = smap._new_instance(smap.data, meta)
         paths.append(folder / f"{case.name}.fits")
         write_map(smap, paths[-1], overwrite=True)
         rows.append([case.name, case.region, case.time or "", *case.truth.shape])

@@ -55,6 +55,13 @@ class Parts:
     def __init__(self, folder):
         self.folder = Path(folder)
 
+    def clear(self):
+        """
+        Remove all parts, and nothing else that may lie in the folder.
+        """
+        for path in self.folder.glob("*/*.npz"):
+            path.unlink()
+
     def path(self, row, case):
         """
         Where a part is.

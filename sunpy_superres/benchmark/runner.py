@@ -3,7 +3,6 @@ Running a protocol: every row on every case, once, and everything that is told o
 """
 
 import json
-import shutil
 import time
 import warnings
 from pathlib import Path
@@ -122,8 +121,8 @@ def run_protocol(
     options |= {"n_samples": n_samples, "seed": seed, "device": device}
     rows = contenders(protocol, instrument, **options)
     run = Run(protocol, rows, instrument, seed, out, progress=progress, tell=tell)
-    if fresh and run.parts.folder.is_dir():
-        shutil.rmtree(run.parts.folder)
+    if fresh:
+        run.parts.clear()
     run.read(data, export)
     run.do(rows)
     period = run.resolved(rows[0])

@@ -2,6 +2,7 @@
 The command ``benchmark``: protocols that hold every method, and any other code, against the same truth.
 """
 
+import re
 import sys
 from pathlib import Path
 
@@ -53,8 +54,16 @@ class _Folder(_Named):
 
     def convert(self, value, param, ctx):
         if isinstance(value, str) and ("=" not in value or Path(value).expanduser().is_dir()):
-            return Path(value).expanduser().resolve().name, value
-        return super().convert(value, param, ctx)
+            name = Path(value).expanduser().resolve().name
+            return self._checked(name, param, ctx), value
+        name, folder = super().convert(value, param, ctx)
+        return self._checked(name, param, ctx), folder
+
+    def _checked(self, name, param, ctx):
+        # It becomes the name of a folder.
+        if not re.fullmatch(r"[\w+-][\w.+ -]*", name):
+            self.fail(f"{name!r} is no name of a row: letters, digits, spaces and any of . _ + - are.", param, ctx)
+        return name
 
 
 @click.command("benchmark")
@@ -100,10 +109,10 @@ def benchmark_command(protocol, data, out, methods, models, predictions, **optio
     """
     Measure all methods by a PROTOCOL: the name of one that comes with the package, or a TOML file.
 
-    OUT gets report.html, results.json, figures.csv and maps.npz. Run again with the same OUT, it does what is missing:
-    another method, more data. Other codes take part by their FITS files: --export writes the inputs, --predictions
-    reads what was made of them (CASE.fits with four pixels for each of the input along a side, in HMI gauss or another
-    unit that BUNIT states; an ensemble with the members along a third axis).
+    OUT gets report.html, results.json, figures.csv and maps.npz. Run again with the same OUT and options, it does what
+    is missing; the report holds the rows of the last run. Other codes take part by their FITS files: --export writes
+    the inputs, --predictions reads what was made of them (CASE.fits with four pixels for each of the input along a
+    side, in HMI gauss or another unit that BUNIT states; an ensemble with the members along a third axis).
 
     \b
     Examples:

@@ -58,7 +58,7 @@ def test_the_factor_is_found(fake, antithetic):
     found = fit_spread(fake.data, method="ldm", model="folder", instrument="gong", seed=3)
     assert fake.calls == [("ldm", 38 if antithetic else 19, False, "folder", "gong")] * 4
     calibration = SpreadCalibration(found["spread"], found["factor"])
-    np.testing.assert_allclose(calibration.factors(np.array([3.0, 120.0])), [3, 0.5], rtol=0.2)
+    np.testing.assert_allclose(calibration.factors(np.array([3.0, 120.0])), [3, 0.5], rtol=0.3)  # smoothly
     before, after = found["before"]["all"], found["after"]["all"]
     assert abs(before["coverage_50"] - 0.5) > 0.2
     for name in ("coverage_50", "normal_50"):

@@ -117,26 +117,19 @@ def _escaped(text):
     return "".join(f"\\{letter}" if letter in "*`|_\\" else letter for letter in str(text))
 
 
-def _figures(targets):
-    def told(results):
-        lines = [".. csv-table::", "    :class: benchmark-table", "    :header-rows: 1", "", '    "figure", "measured"']
-        for target in targets:
-            value = results["figures"].get(target.name)
-            if value is not None:
-                lines.append("    " + _csv([target.title, f"{value:.{target.digits}f}"]))
-        return [*lines, ""]
-
-    return told
+def _figures(results, targets):
+    lines = [".. csv-table::", "    :class: benchmark-table", "    :header-rows: 1", "", '    "figure", "measured"']
+    for target in targets:
+        value = results["figures"].get(target.name)
+        if value is not None:
+            lines.append("    " + _csv([target.title, f"{value:.{target.digits}f}"]))
+    return [*lines, ""]
 
 
-def _reference(name, data, out):
-    results = benchmark.run_reference(data)
-    return results, _figures(benchmark.targets_of("enhance"))(results)
-
-
-def _continuum(name, data, out):
-    results = benchmark.run_continuum(data)
-    return results, _figures(benchmark.targets_of("enhance"))(results)
+def _enhance(name, data, out):
+    run = {"enhance": benchmark.run_reference, "enhance-continuum": benchmark.run_continuum}[name]
+    results = run(data)
+    return results, _figures(results, benchmark.targets_of("enhance"))
 
 
 def _generator(name, data, out):
@@ -146,13 +139,13 @@ def _generator(name, data, out):
             prepare_images(table, out / name / split, split=split, progress=print)
     folders = (out / name / split for split in ("train", "validation"))
     results = benchmark.evaluate_generator(*folders, out / name / "evaluation", conditions=False, progress=True)
-    return results, _figures(benchmark.GENERATOR_TARGETS)(results)
+    return results, _figures(results, benchmark.GENERATOR_TARGETS)
 
 
 #: Functions that make a part, by name.
 PARTS = dict.fromkeys(PROTOCOLS, _protocol) | {
-    "enhance": _reference,
-    "enhance-continuum": _continuum,
+    "enhance": _enhance,
+    "enhance-continuum": _enhance,
     "generator": _generator,
 }
 #: Models of the parts that do not tell by themselves.

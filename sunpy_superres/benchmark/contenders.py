@@ -2,8 +2,6 @@
 What is measured: methods with their weights, baselines and controls.
 """
 
-import inspect
-
 import numpy as np
 
 import sunpy_superres
@@ -135,7 +133,7 @@ class Method(Row):
         loaded = load(weights, torch.device("cpu"), torch.float32)
         network = loaded.model
         #: Whether the model has a calibration of its spread.
-        self.has_calibration = getattr(loaded, "calibration", None) is not None
+        self.has_calibration = loaded.calibration is not None
         self.antithetic = network.antithetic
         if network.stochastic:
             wanted = protocol.samples(antithetic=network.antithetic)
@@ -153,7 +151,7 @@ class Method(Row):
             name, title = f"{method}-uncalibrated", f"{title}, spread not calibrated"
         files = {file: sha256_of(weights.folder / file) for file in (WEIGHTS, CONFIG)}
         options = {"n_samples": self.n_samples, "instrument": instrument, "device": device, "model": model}
-        options |= _supported(calibrate=calibrate)
+        options |= {"calibrate": calibrate}
         # What was used to calibrate is no test of the calibration.
         fitted = (read_config(weights.folder).get("calibration") or {}).get("images") or []
         self._calibrated_on = sorted(fitted) if calibrate and self.has_calibration else []
@@ -191,11 +189,6 @@ class Method(Row):
             "calibration_images": self._calibrated_on if calibrated else [],
             "device": str(choose_device(self._options["device"])),
         }
-
-
-def _supported(**options):
-    known = inspect.signature(sunpy_superres.sample_posterior).parameters
-    return {name: value for name, value in options.items() if name in known}
 
 
 def bundled_methods(instrument):

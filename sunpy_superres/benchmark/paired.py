@@ -9,7 +9,7 @@ from sunpy_superres import metrics
 from sunpy_superres.benchmark._scene import FACTOR, about, progress_bar, ratio
 from sunpy_superres.instruments import HMI_SCALE, SOLAR_RADIUS, get_instrument
 
-__all__ = ["paired_fields", "read_fields"]
+__all__ = ["mark_unknown", "paired_fields", "read_fields"]
 
 
 def read_fields(folder):
@@ -91,7 +91,7 @@ def paired_fields(
         raise ValueError(msg)
     gain, images, meta = get_instrument(instrument).to_hmi, [], None
     for record, truth, seen in progress_bar(pairs, show=progress):
-        truth, seen = _known(truth, seen)
+        truth, seen = mark_unknown(truth, seen)
         smap = _placed(seen / gain, instrument, record.plane[0])
         result = sunpy_superres.superresolve(smap, method, n_samples, seed=seed, **options)
         plain = sunpy_superres.superresolve(smap, "bicubic", n_samples=1)
@@ -112,9 +112,18 @@ def paired_fields(
     }
 
 
-def _known(truth, seen):
+def mark_unknown(truth, seen):
     """
     A pair with NaN where nothing was seen: pixels that are zero, all of a block and what is below it.
+
+    Parameters
+    ----------
+    truth, seen : `numpy.ndarray`
+        What HMI and the other instrument saw, shapes (4 y, 4 x) and (y, x).
+
+    Returns
+    -------
+    truth, seen : `numpy.ndarray`
     """
     blocks = truth.reshape(seen.shape[0], FACTOR, seen.shape[1], FACTOR)
     unknown = (seen == 0) & (blocks == 0).all(axis=(1, 3))

@@ -227,7 +227,7 @@ def write_json(results, path):
     {'figures': {'rmse_ratio': 0.7}}
     """
     path = check_writable(path)
-    text = json.dumps(_plain(results), indent=2, allow_nan=False) + "\n"
+    text = json.dumps(plain(results), indent=2, allow_nan=False) + "\n"
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -265,15 +265,27 @@ def _bounds(bounds):
     return f"{low:g} to {high:g}"
 
 
-def _plain(value):
+def plain(value):
+    """
+    The same in what JSON has: lists for arrays, `None` for what is not finite.
+
+    Parameters
+    ----------
+    value : object
+        Dictionaries, lists, arrays, strings and numbers.
+
+    Returns
+    -------
+    object
+    """
+    # NumPy's numbers and arrays.
+    value = value.tolist() if hasattr(value, "tolist") else value
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, (str, bool)) or value is None:
         return value
-    # NumPy's numbers among them.
-    value = value.item() if hasattr(value, "item") else value
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if isinstance(value, (bool, int, float)) else str(value)

@@ -5,6 +5,7 @@ Running a protocol: every row on every case, once, and everything that is told o
 import json
 import time
 import warnings
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -257,12 +258,19 @@ class Run:
         found = _PERIODS[1] if np.isnan(found) else min(max(found, _PERIODS[0]), _PERIODS[1])
         return round(found, 3)
 
+    @cached_property
+    def _places(self):
+        """
+        Number of the place of each block, how many places there are, and the weights that resample them.
+        """
+        numbers, count = unit_numbers(self._keys)
+        return numbers, count, unit_weights(count, seed=self.seed)
+
     def load(self, row):
         """
         The sums of a row and, if it draws, of its first draws; and the maps of the example.
         """
-        numbers, count = unit_numbers(self._keys)
-        weights = unit_weights(count, seed=self.seed)
+        numbers, count, weights = self._places
         found, maps, abouts, at, kept = {}, {}, [], 0, None
         for i, case in enumerate(self.cases):
             n_blocks = len(Blocks([n - 2 * self.protocol.edge for n in case["shape"]]))

@@ -11,6 +11,7 @@ import numpy as np
 from sunpy_superres.benchmark._scene import FACTOR, crop, read_image
 from sunpy_superres.benchmark.blocks import BLOCK
 from sunpy_superres.benchmark.cases import Case, case_seed, region_of
+from sunpy_superres.benchmark.paired import mark_unknown
 from sunpy_superres.instruments import HMI_SCALE, SOLAR_RADIUS, get_instrument
 
 __all__ = ["degraded_cases", "paired_cases", "read_cases"]
@@ -271,12 +272,8 @@ def _first(patch):
 
 
 def _pair_case(name, region, patch, instrument, time, first, *, bare):
-    f = FACTOR
-    truth, seen = patch.truth, patch.seen
-    # Where one of the two is not known both are 0.
-    unknown = (seen == 0) & (truth.reshape(seen.shape[0], f, seen.shape[1], f) == 0).all(axis=(1, 3))
-    truth = np.where(unknown.repeat(f, axis=0).repeat(f, axis=1), np.float32(np.nan), truth)
-    seen = np.where(unknown, np.float32(np.nan), seen / np.float32(get_instrument(instrument).to_hmi))
+    truth, seen = mark_unknown(patch.truth, patch.seen)
+    seen = seen / np.float32(get_instrument(instrument).to_hmi)
     radius = None
     if not bare:
         y, x = (np.arange(n) - (n - 1) / 2 for n in truth.shape)

@@ -5,15 +5,12 @@ What is fitted is a factor on the deviations from the ensemble mean, as a functi
 `sunpy_superres.inference.SpreadCalibration`.
 """
 
-import json
 from collections import namedtuple
-from pathlib import Path
 
 import numpy as np
 from scipy.optimize import minimize
 
 import sunpy_superres
-from sunpy_superres._atomic import replacing
 from sunpy_superres.benchmark._scene import network_of, progress_bar
 from sunpy_superres.benchmark.cases import case_seed
 from sunpy_superres.benchmark.sources import degraded_cases
@@ -140,15 +137,13 @@ def store_calibration(folder, fitted):
         If the folder holds no model, or the numbers are no calibration.
     """
     from sunpy_superres.inference import SpreadCalibration  # NOQA: PLC0415
-    from sunpy_superres.weights.files import read_config  # NOQA: PLC0415
-    from sunpy_superres.weights.layout import CONFIG  # NOQA: PLC0415
+    from sunpy_superres.weights.files import read_config, write_config  # NOQA: PLC0415
 
     SpreadCalibration(fitted["spread"], fitted["factor"])
     config = read_config(folder)
     kept = ("spread", "factor", "images", "n_samples", "seed", "repeats")
     config["calibration"] = {name: fitted[name] for name in kept if name in fitted}
-    with replacing(Path(folder) / CONFIG) as temporary:
-        temporary.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    write_config(folder, config)
 
 
 def _held_out(images):

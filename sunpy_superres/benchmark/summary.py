@@ -12,7 +12,7 @@ from sunpy_superres.benchmark.blocks import BLOCK
 from sunpy_superres.benchmark.bootstrap import LEVEL, RESAMPLES
 from sunpy_superres.benchmark.curves import curves
 from sunpy_superres.benchmark.findings import findings
-from sunpy_superres.benchmark.report import read_json, write_json
+from sunpy_superres.benchmark.report import plain, write_json
 from sunpy_superres.benchmark.results import table_cells
 from sunpy_superres.instruments import HMI_SCALE
 
@@ -20,6 +20,9 @@ __all__ = ["write_results"]
 
 #: What is written of a cell; the last three are of few.
 _NUMBERS = ("value", "low", "high", "mean", "std", "pooled", "error", "count")
+#: What is told of how a row was made.
+_ABOUT = ("model", "sha256", "n_samples", "steps", "seconds", "calibrated", "device", "precision")
+_ABOUT += ("seconds_per_megapixel", "calibration_images")
 
 
 def write_results(run, rows, period, *, n_samples, command):
@@ -112,8 +115,8 @@ def write_results(run, rows, period, *, n_samples, command):
     run.out.mkdir(parents=True, exist_ok=True)
     with replacing(run.out / "maps.npz") as temporary:
         np.savez_compressed(temporary, **run.pictures, **maps)
-    write_json(_listed(results), run.out / "results.json")
-    results = read_json(run.out / "results.json")
+    results = plain(results)
+    write_json(results, run.out / "results.json")
     _write_csv(results, run.out / "figures.csv")
     from sunpy_superres.benchmark.html import write_report  # NOQA: PLC0415
 
@@ -121,27 +124,9 @@ def write_results(run, rows, period, *, n_samples, command):
     return results
 
 
-def _listed(value):
-    """
-    The same with lists for arrays.
-    """
-    if isinstance(value, dict):
-        return {key: _listed(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_listed(one) for one in value]
-    return value.tolist() if isinstance(value, np.ndarray) else value
-
-
 def _row(row):
-    about = row.about
-    told = {key: about.get(key) for key in ("model", "sha256", "n_samples", "steps", "seconds", "calibrated")}
-    return {
-        "name": row.name,
-        "title": row.title,
-        "kind": row.kind,
-        **told,
-        **{key: about.get(key) for key in ("device", "precision", "seconds_per_megapixel", "calibration_images")},
-    }
+    told = {key: row.about.get(key) for key in _ABOUT}
+    return {"name": row.name, "title": row.title, "kind": row.kind, **told}
 
 
 def _write_csv(results, path):

@@ -15,7 +15,7 @@ from sunpy_superres._atomic import replacing
 from sunpy_superres.models import get_architecture
 from sunpy_superres.weights.layout import CONFIG, FORMAT, WEIGHTS, sha256_of
 
-__all__ = ["load_model", "parse_config", "read_config", "save_model"]
+__all__ = ["load_model", "parse_config", "read_config", "save_model", "write_config"]
 
 
 def save_model(model, folder, *, arguments, instruments, scale, dtype=torch.float32, extra=None):
@@ -56,7 +56,21 @@ def save_model(model, folder, *, arguments, instruments, scale, dtype=torch.floa
     config["sha256"] = hashlib.sha256(content).hexdigest()
     with replacing(folder / WEIGHTS) as temporary:
         temporary.write_bytes(content)
-    with replacing(folder / CONFIG) as temporary:
+    write_config(folder, config)
+
+
+def write_config(folder, config):
+    """
+    Write the configuration of a model, all of it or nothing.
+
+    Parameters
+    ----------
+    folder : path-like
+        Folder of the model.
+    config : `dict`
+        As `read_config` returns it.
+    """
+    with replacing(Path(folder) / CONFIG) as temporary:
         temporary.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
 
 

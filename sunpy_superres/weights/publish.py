@@ -12,7 +12,7 @@ import tomllib
 from pathlib import Path
 
 from sunpy_superres._atomic import replacing
-from sunpy_superres.weights.files import load_model, read_config
+from sunpy_superres.weights.files import load_model, read_config, write_config
 from sunpy_superres.weights.layout import CARD, CONFIG, TRAINING, VERIFICATION, WEIGHTS, sha256_of
 from sunpy_superres.weights.registry import parse_record
 from sunpy_superres.weights.verification import verify, write_verification
@@ -218,7 +218,7 @@ def build_release(folder, out, *, repository, results=(), draw=None):
     with replacing(out) as staging:
         staging.mkdir()
         shutil.copyfile(folder / WEIGHTS, staging / WEIGHTS)
-        (staging / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+        write_config(staging, config)
         if (folder / VERIFICATION).is_file():
             shutil.copyfile(folder / VERIFICATION, staging / VERIFICATION)
         else:

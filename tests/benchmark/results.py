@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from sunpy_superres import metrics
+from sunpy_superres.benchmark.report import plain
 from sunpy_superres.degradation import synthetic_magnetogram
 
 __all__ = ["make_results"]
@@ -238,15 +239,6 @@ def _time_series(means, truth):
     return {"time": time, "truth": {"unsigned": unsigned, "net": net}, "rows": rows}
 
 
-def _plain(value):
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return [_plain(item) for item in value]
-    value = value.item() if hasattr(value, "item") else value
-    return None if isinstance(value, float) and not np.isfinite(value) else value
-
-
 def make_results(shape=(128, 128), *, cases=3, names=None, seed=0):
     """
     Return what is in ``results.json``, and what is in ``maps.npz``.
@@ -331,4 +323,4 @@ def make_results(shape=(128, 128), *, cases=3, names=None, seed=0):
         if len(members) > 1:
             maps[f"{name}/sample"] = members[0].astype(np.float32)
             maps[f"{name}/std"] = members.std(0, ddof=1).astype(np.float32)
-    return _plain(results), maps
+    return plain(results), maps
